@@ -1,0 +1,1 @@
+//! Fetch, plan, apply, settle, verify; journal, lock, cancellation.

@@ -1,0 +1,18 @@
+//! Mail records: parse, print, compare, difference. Pure functions over [`mailzone_record`] data.
+//!
+//! Each kind is one module and one line in [`KINDS`]. The rules and their numbers (`SPF-02`) are those
+//! of the project's rule book; the standards are named where they are applied.
+
+pub mod finding;
+pub mod kind;
+
+pub use finding::{Effect, Finding, Severity};
+pub use kind::{Class, Detail, Difference, Equality, Kind, KindId, LiveSlot, Recognition};
+
+/// Every kind, in the order in which slots are listed.
+pub static KINDS: &[&dyn Kind] = &[];
+
+/// The kind of this name, if it is registered.
+pub fn kind(id: KindId) -> Option<&'static dyn Kind> {
+    KINDS.iter().copied().find(|kind| kind.id() == id)
+}

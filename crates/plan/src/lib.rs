@@ -1,0 +1,1 @@
+//! Claims and a snapshot into a plan: a pure function.

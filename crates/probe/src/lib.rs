@@ -1,0 +1,1 @@
+//! Measures the DNS: delegation, propagation, latency.

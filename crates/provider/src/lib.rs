@@ -1,0 +1,1 @@
+//! The Provider trait, capabilities, change batches and typed errors.

@@ -1,0 +1,18 @@
+//! DNS data without I/O: names, record types, record data, RRsets, presentation format, zone files.
+//!
+//! Everything a zone holds can be represented here without loss. Types that mailzone does not
+//! understand travel as [`Opaque`] data and are never interpreted (RFC 3597).
+
+mod name;
+mod parse;
+mod rdata;
+mod rrset;
+mod rtype;
+mod ttl;
+
+pub use name::{Name, NameError};
+pub use parse::{Field, ParseError, parse_rdata};
+pub use rdata::{Caa, Mx, Opaque, Rdata, Soa, Srv, Tlsa, Txt};
+pub use rrset::{Origin, Protection, RRset, RRsetKey, Value};
+pub use rtype::{RecordType, UnknownType};
+pub use ttl::{Ttl, TtlError};

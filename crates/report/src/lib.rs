@@ -1,0 +1,1 @@
+//! Plans, findings and measurements as text, JSON and Markdown. No I/O.

@@ -1,0 +1,1 @@
+//! DNS exchanges over UDP and TCP; the only user of the DNS library.

@@ -1,0 +1,1 @@
+//! Zone files in a directory as a provider.
