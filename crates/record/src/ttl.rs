@@ -17,6 +17,9 @@ pub enum TtlError {
 }
 
 impl Ttl {
+    /// Zero seconds: not to be cached.
+    pub const ZERO: Self = Self(0);
+
     /// The largest TTL.
     pub const MAX: Self = Self(i32::MAX as u32);
 
