@@ -1,1 +1,20 @@
-//! TOML with line-and-column errors into settings; JSON Schema; secrets by reference.
+//! The configuration: TOML into [`Settings`], with every mistake pointed at (`design.md` section 6).
+//!
+//! [`load`] reads files; everything else is pure.
+
+mod diagnostic;
+mod domain;
+pub mod escape;
+mod settings;
+mod source;
+
+pub use diagnostic::{Diagnostic, Related, Severity};
+pub use domain::{
+    Allow, CaaSetting, Date, DkimKey, DkimSetting, Domain, MailUse, MtaSts, MtaStsHost, MtaStsMode, MtaStsSetting,
+    MxSetting, RecordSetting, ReportAuthorisation, Slot, SpfSetting, TextOrCname,
+};
+pub use settings::{
+    Care, Dns, EffectiveKey, Host, Latency, OnExceed, Propagation, ProviderSettings, Resolver, Settings, Statistic,
+    Zonefile,
+};
+pub use source::{Located, Place, SourceFile};
