@@ -3,15 +3,18 @@
 //! Everything a zone holds can be represented here without loss. Types that mailzone does not
 //! understand travel as [`Opaque`] data and are never interpreted (RFC 3597).
 
+mod escape;
 mod name;
 mod parse;
 mod rdata;
 mod rrset;
 mod rtype;
+mod table;
 mod ttl;
+mod wirefmt;
 
 pub use name::{Name, NameError};
-pub use parse::{Field, ParseError, parse_rdata};
+pub use parse::{Field, ParseError, parse_rdata, parse_rdata_text};
 pub use rdata::{Caa, Mx, Opaque, Rdata, Soa, Srv, Tlsa, Txt};
 pub use rrset::{Origin, Protection, RRset, RRsetKey, Value};
 pub use rtype::{RecordType, UnknownType};

@@ -2,7 +2,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::{Name, RecordType};
+use crate::escape::write_quoted;
+use crate::{Name, RecordType, table};
 
 /// Record data: the types that mailzone reads, and all others as [`Opaque`].
 ///
@@ -170,7 +171,8 @@ impl Txt {
 }
 
 impl fmt::Display for Rdata {
-    /// Presentation format (RFC 1035 section 5.1), names absolute, TXT and CAA values quoted.
+    /// Presentation format (RFC 1035 section 5.1), names absolute, TXT and CAA values quoted; octets of
+    /// a type whose text is not known as `\\#` (RFC 3597 section 5).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::A(address) => address.fmt(f),
@@ -185,13 +187,16 @@ impl fmt::Display for Rdata {
             }
             Self::Caa(caa) => {
                 write!(f, "{} {} ", caa.flags, caa.tag)?;
-                quoted(f, &caa.value)
+                write_quoted(f, &caa.value)
             }
             Self::Soa(s) => {
                 write!(f, "{} {} {} {} {} {} {}", s.mname, s.rname, s.serial, s.refresh, s.retry, s.expire, s.minimum)
             }
             Self::Opaque(Opaque::Text { text, .. }) => f.write_str(text),
-            Self::Opaque(Opaque::Wire { data, .. }) => {
+            Self::Opaque(Opaque::Wire { rtype, data }) => {
+                if let Some(text) = table::print(*rtype, data) {
+                    return f.write_str(&text);
+                }
                 write!(f, "\\# {}", data.len())?;
                 if !data.is_empty() {
                     write!(f, " {}", data_encoding::HEXLOWER.encode(data))?;
@@ -208,7 +213,7 @@ impl fmt::Display for Txt {
             if i > 0 {
                 f.write_str(" ")?;
             }
-            quoted(f, string)?;
+            write_quoted(f, string)?;
         }
         Ok(())
     }
@@ -226,17 +231,4 @@ fn cut_at(rest: &[u8]) -> usize {
         return 200 + blank + 1;
     }
     (252..=255).rev().find(|&at| rest[at] & 0xc0 != 0x80).unwrap_or(255)
-}
-
-/// A character-string in quotes, `"` and `\` escaped, what is not printable ASCII as `\DDD`.
-fn quoted(f: &mut fmt::Formatter<'_>, octets: &[u8]) -> fmt::Result {
-    f.write_str("\"")?;
-    for &octet in octets {
-        match octet {
-            b'"' | b'\\' => write!(f, "\\{}", octet as char)?,
-            0x20..=0x7e => write!(f, "{}", octet as char)?,
-            _ => write!(f, "\\{octet:03}")?,
-        }
-    }
-    f.write_str("\"")
 }

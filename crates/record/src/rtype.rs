@@ -14,7 +14,8 @@ macro_rules! types {
     ($($name:ident = $number:literal),* $(,)?) => {
         #[expect(missing_docs, reason = "the names are IANA's mnemonics")]
         impl RecordType { $(pub const $name: Self = Self($number);)* }
-        const MNEMONICS: &[(&str, u16)] = &[$((stringify!($name), $number)),*];
+        // `NSAP-PTR` is the one mnemonic that is no identifier.
+        const MNEMONICS: &[(&str, u16)] = &[$((stringify!($name), $number)),*, ("NSAP-PTR", 23)];
     };
 }
 
@@ -24,10 +25,11 @@ types! {
     NSAP = 22, SIG = 24, KEY = 25, PX = 26, GPOS = 27, AAAA = 28, LOC = 29, NXT = 30, EID = 31, NIMLOC = 32,
     SRV = 33, ATMA = 34, NAPTR = 35, KX = 36, CERT = 37, A6 = 38, DNAME = 39, SINK = 40, OPT = 41, APL = 42,
     DS = 43, SSHFP = 44, IPSECKEY = 45, RRSIG = 46, NSEC = 47, DNSKEY = 48, DHCID = 49, NSEC3 = 50,
-    NSEC3PARAM = 51, TLSA = 52, SMIMEA = 53, HIP = 55, CDS = 59, CDNSKEY = 60, OPENPGPKEY = 61,
-    CSYNC = 62, ZONEMD = 63, SVCB = 64, HTTPS = 65, SPF = 99, NID = 104, L32 = 105, L64 = 106, LP = 107,
+    NSEC3PARAM = 51, TLSA = 52, SMIMEA = 53, HIP = 55, NINFO = 56, RKEY = 57, TALINK = 58, CDS = 59,
+    CDNSKEY = 60, OPENPGPKEY = 61, CSYNC = 62, ZONEMD = 63, SVCB = 64, HTTPS = 65, DSYNC = 66, HHIT = 67, BRID = 68,
+    SPF = 99, NID = 104, L32 = 105, L64 = 106, LP = 107,
     EUI48 = 108, EUI64 = 109, TKEY = 249, TSIG = 250, IXFR = 251, AXFR = 252, ANY = 255, URI = 256, CAA = 257,
-    AVC = 258, DLV = 32769,
+    AVC = 258, DOA = 259, AMTRELAY = 260, RESINFO = 261, WALLET = 262, CLA = 263, IPN = 264, TA = 32768, DLV = 32769,
 }
 
 impl RecordType {

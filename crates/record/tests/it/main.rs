@@ -1,0 +1,4 @@
+//! Properties and fixtures of the record crate.
+
+mod rdata;
+mod strategies;
