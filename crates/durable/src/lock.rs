@@ -1,0 +1,61 @@
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+
+use crate::Error;
+
+/// An exclusive lock on a file of its own, held until it is dropped or the process ends, however it
+/// ends. The file stays: removing it would let two processes hold locks on two files of one name.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock, or gives `None` at once if somebody else holds it. The file is made if it is
+    /// missing; another user's file is enough, since nothing is ever written to it.
+    pub fn try_acquire(path: &Path) -> Result<Option<Self>, Error> {
+        let doing = "locking";
+        let file = open(path).map_err(Error::at(doing, path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(Error::at(doing, path)(source)),
+        }
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    // A FIFO would block the opening, a link could lead anywhere.
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    match OpenOptions::new().write(true).create(true).truncate(false).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path).map_err(|_| error),
+        opened => opened,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::try_acquire(&path).unwrap();
+        assert!(held.is_some());
+        assert!(Lock::try_acquire(&path).unwrap().is_none());
+        drop(held);
+        assert!(Lock::try_acquire(&path).unwrap().is_some());
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn not_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = Lock::try_acquire(dir.path()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+    }
+}
