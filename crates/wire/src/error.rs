@@ -27,9 +27,6 @@ pub enum WireError {
     /// Messages came, and none answers our question (other id or other question).
     #[error("the answer is to another question")]
     Mismatch,
-    /// The question does not fit a message: cannot happen with a checked name.
-    #[error("the question cannot be encoded")]
-    Unencodable,
 }
 
 impl WireError {
