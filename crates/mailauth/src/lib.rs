@@ -5,6 +5,7 @@
 
 pub mod finding;
 pub mod kind;
+pub mod spf;
 
 pub use finding::{Effect, Finding, Severity};
 pub use kind::{Class, Detail, Difference, Equality, Kind, KindId, LiveSlot, Recognition};

@@ -1,0 +1,209 @@
+use std::fmt;
+
+use super::error::{SpfError, SpfErrorKind};
+
+/// A `<domain-spec>` (RFC 7208 section 7.1): a domain name that may contain macros, checked, kept as
+/// text. Literal parts are in lower case and a final dot is dropped; macros keep their case, which has
+/// a meaning (section 7.3).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DomainSpec(Box<str>);
+
+/// A part of a macro-string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Piece<'a> {
+    Literal(&'a str),
+    /// With its `%`, and braces where it has them.
+    Macro(&'a str),
+}
+
+impl DomainSpec {
+    /// Reads a domain-spec, such as `_spf.example.com` or `%{i}._spf.%{d}`.
+    pub fn parse(text: &str) -> Result<Self, SpfError> {
+        Self::read(text, 0)
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the name depends on the mail that is checked.
+    pub fn has_macros(&self) -> bool {
+        self.0.contains('%')
+    }
+
+    /// Whether the macro `%{p}` occurs (discouraged, RFC 7208 section 7.2).
+    pub fn has_p_macro(&self) -> bool {
+        let lower = self.0.to_ascii_lowercase();
+        lower.contains("%{p")
+    }
+
+    /// Reads `text`, which stands at octet `at` of the whole.
+    pub(super) fn read(text: &str, at: usize) -> Result<Self, SpfError> {
+        let bad = |from: usize, length: usize, message: String, remedy: String| {
+            SpfError::new(at + from..at + from + length, SpfErrorKind::BadDomain, message, remedy)
+        };
+        if let Some((from, c)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
+            let remedy = match mailzone_record::Name::parse_idn(text) {
+                Ok(name) => format!("write it as `{}`", name.to_text_without_dot()),
+                Err(_) => "use letters, digits, hyphens, underscores and dots".to_owned(),
+            };
+            let message = format!("`{}` in a domain", c.escape_debug());
+            return Err(SpfError::new(
+                at + from..at + from + c.len_utf8(),
+                SpfErrorKind::BadCharacter,
+                message,
+                remedy,
+            ));
+        }
+        let pieces = pieces(text, at, false)?;
+        let Some(Piece::Literal(tail)) = pieces.last() else {
+            return if pieces.is_empty() {
+                Err(bad(0, 0, "a domain is missing".to_owned(), "name one, such as `mail.example.com`".to_owned()))
+            } else {
+                Ok(Self(normal(&pieces)))
+            };
+        };
+        let tail_at = text.len() - tail.len();
+        let name = tail.strip_suffix('.').unwrap_or(tail);
+        let Some(dot) = name.rfind('.') else {
+            return Err(bad(
+                tail_at,
+                tail.len(),
+                format!("`{text}` is not a domain: there is no dot before its last label"),
+                "write the whole name, such as `mail.example.com`".to_owned(),
+            ));
+        };
+        let top = &name[dot + 1..];
+        if is_top_label(top) {
+            return Ok(Self(normal(&pieces)));
+        }
+        let remedy = if let Ok(address) = text.parse::<std::net::IpAddr>() {
+            format!("for an address write `{}`", super::record::Term::address(address))
+        } else if top.is_empty() {
+            "write one dot between labels".to_owned()
+        } else {
+            "the last label has letters, digits and hyphens, and is not a number".to_owned()
+        };
+        let message = format!("`{text}` is not a domain: `{top}` cannot be its last label");
+        Err(bad(tail_at + dot + 1, top.len(), message, remedy))
+    }
+}
+
+impl fmt::Display for DomainSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Cuts a macro-string (RFC 7208 section 7.1), which stands at octet `at` of the whole and holds only
+/// printable ASCII. The letters `c`, `r`, `t` are legal in explanations alone.
+pub(super) fn pieces(text: &str, at: usize, explanation: bool) -> Result<Vec<Piece<'_>>, SpfError> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(percent) = rest.find('%') {
+        let from = text.len() - rest.len() + percent;
+        if percent > 0 {
+            pieces.push(Piece::Literal(&rest[..percent]));
+        }
+        let macro_text = &rest[percent..];
+        let length = macro_length(macro_text, explanation).map_err(|(length, message)| {
+            let remedy = "macros are `%{d}` with one of the letters s l o d i p v h, and `%%`, `%_`, `%-`";
+            SpfError::new(at + from..at + from + length, SpfErrorKind::BadMacro, message, remedy)
+        })?;
+        pieces.push(Piece::Macro(&macro_text[..length]));
+        rest = &macro_text[length..];
+    }
+    if !rest.is_empty() {
+        pieces.push(Piece::Literal(rest));
+    }
+    Ok(pieces)
+}
+
+/// The length of the macro that `text` starts with; or how much of it is wrong, and why.
+fn macro_length(text: &str, explanation: bool) -> Result<usize, (usize, String)> {
+    let bytes = text.as_bytes();
+    match bytes.get(1) {
+        Some(b'%' | b'_' | b'-') => return Ok(2),
+        Some(b'{') => {}
+        _ => return Err((1, "a `%` that starts no macro".to_owned())),
+    }
+    let Some(end) = text.find('}') else {
+        return Err((text.len(), "a macro without its closing brace".to_owned()));
+    };
+    let whole = end + 1;
+    let mut body = text[2..end].bytes().peekable();
+    match body.next().map(|letter| letter.to_ascii_lowercase()) {
+        Some(b's' | b'l' | b'o' | b'd' | b'i' | b'p' | b'v' | b'h') => {}
+        Some(b'c' | b'r' | b't') if explanation => {}
+        Some(letter @ (b'c' | b'r' | b't')) => {
+            return Err((whole, format!("the macro letter `{}` is for explanations only", letter as char)));
+        }
+        Some(letter) => return Err((whole, format!("no macro has the letter `{}`", letter as char))),
+        None => return Err((whole, "a macro without a letter".to_owned())),
+    }
+    let mut digits: Option<u32> = None;
+    while let Some(digit) = body.next_if(u8::is_ascii_digit) {
+        digits = Some(digits.unwrap_or(0).saturating_mul(10).saturating_add((digit - b'0').into()));
+    }
+    if digits.is_some_and(|n| !(1..=128).contains(&n)) {
+        return Err((whole, "the number of labels in a macro is 1 to 128".to_owned()));
+    }
+    body.next_if(|b| b.eq_ignore_ascii_case(&b'r'));
+    match body.find(|b| !b".-+,/_=".contains(b)) {
+        Some(other) => Err((whole, format!("`{}` has no place in a macro", other as char))),
+        None => Ok(whole),
+    }
+}
+
+/// RFC 7208 section 7.1: letters and digits with at least one letter, or with a hyphen inside.
+fn is_top_label(label: &str) -> bool {
+    let inner = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let hyphen = label.contains('-');
+    let letter = label.bytes().any(|b| b.is_ascii_alphabetic());
+    inner && (letter || hyphen) && !label.starts_with('-') && !label.ends_with('-')
+}
+
+fn normal(pieces: &[Piece<'_>]) -> Box<str> {
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Literal(literal) => text.push_str(&literal.to_ascii_lowercase()),
+            Piece::Macro(expand) => text.push_str(expand),
+        }
+    }
+    if text.ends_with('.') && matches!(pieces.last(), Some(Piece::Literal(_))) {
+        text.pop();
+    }
+    text.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn domains() {
+        for (text, normal) in [
+            ("Example.COM.", "example.com"),
+            ("%{i}._spf.%{D2}", "%{i}._spf.%{D2}"),
+            ("X.%{d}", "x.%{d}"),
+            ("a.b-c", "a.b-c"),
+            ("a.1-2", "a.1-2"),
+            ("%{ir}.%{v}._spf.%{d2}", "%{ir}.%{v}._spf.%{d2}"),
+            ("%{L1r+-}.A.example", "%{L1r+-}.a.example"),
+            ("foo:bar/baz.example.com", "foo:bar/baz.example.com"),
+            ("a.example.%%", "a.example.%%"),
+        ] {
+            assert_eq!(DomainSpec::parse(text).map(|d| d.as_str().to_owned()), Ok(normal.to_owned()), "{text}");
+        }
+        for text in ["", "museum", "museum.", "1.2.3.4", "a.b..", "a.-b", "a.b-", "foo-bar", "%{d}.", "%{d}com"] {
+            assert_eq!(DomainSpec::parse(text).map_err(|e| e.kind), Err(SpfErrorKind::BadDomain), "{text}");
+        }
+        for text in ["%", "%{d", "%{x}", "%{}", "%{d0}", "%{d129}", "%{c}.a.b", "%{dx}", "a%b.c", "%{d2rr}"] {
+            assert_eq!(DomainSpec::parse(text).map_err(|e| e.kind), Err(SpfErrorKind::BadMacro), "{text}");
+        }
+        let error = DomainSpec::parse("b\u{fc}cher.example").unwrap_err();
+        assert_eq!(error.remedy, "write it as `xn--bcher-kva.example`");
+    }
+}
