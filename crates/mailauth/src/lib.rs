@@ -3,15 +3,21 @@
 //! Each kind is one module and one line in [`KINDS`]. The rules and their numbers (`SPF-02`) are those
 //! of the project's rule book; the standards are named where they are applied.
 
+pub mod dmarc;
 pub mod finding;
 pub mod kind;
+pub mod report_uri;
 pub mod spf;
+pub mod tag_list;
+mod txt;
 
 pub use finding::{Effect, Finding, Severity};
 pub use kind::{Class, Detail, Difference, Equality, Kind, KindId, LiveSlot, Recognition};
 
 /// Every kind, in the order in which slots are listed.
-pub static KINDS: &[&dyn Kind] = &[];
+pub static KINDS: &[&dyn Kind] = &[
+    &dmarc::Dmarc,
+];
 
 /// The kind of this name, if it is registered.
 pub fn kind(id: KindId) -> Option<&'static dyn Kind> {

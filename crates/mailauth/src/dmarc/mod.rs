@@ -1,0 +1,102 @@
+//! DMARC policy records (RFC 9989; RFC 7489 for receivers of the earlier generation).
+//!
+//! A record is read as an RFC 9989 receiver reads it, and compared so that two records are alike only if
+//! receivers of both generations cannot tell them apart. The organizational domain, which needs look-ups,
+//! is nowhere decided here.
+
+mod difference;
+mod lint;
+mod problem;
+mod record;
+#[cfg(test)]
+mod tests;
+
+use mailzone_record::{Name, Rdata, RecordType};
+
+pub use self::problem::{NotDmarc, Problem, ProblemKind};
+pub use self::record::{Alignment, FailureOption, Fault, Field, Policy, Psd, Reading, Record};
+use crate::finding::Finding;
+use crate::kind::{Difference, Equality, Kind, KindId, LiveSlot, Recognition};
+use crate::tag_list::TagList;
+use crate::txt;
+
+/// The DMARC policy record at `_dmarc` below a domain. A CNAME there is a candidate too: the slot's name
+/// is its own, and a receiver follows it.
+#[derive(Debug)]
+pub struct Dmarc;
+
+impl Kind for Dmarc {
+    fn id(&self) -> KindId {
+        KindId::Dmarc
+    }
+
+    fn recognise(&self, rdata: &Rdata) -> Recognition {
+        recognise(rdata)
+    }
+
+    fn equal(&self, _owner: &Name, a: &[&Rdata], b: &[&Rdata]) -> Equality {
+        difference::equal(a, b)
+    }
+
+    fn difference(&self, _owner: &Name, before: &[&Rdata], after: &[&Rdata]) -> Difference {
+        difference::difference(before, after)
+    }
+
+    fn describe(&self, rdata: &Rdata) -> String {
+        if let Rdata::Cname(target) = rdata {
+            return format!("CNAME to {target}");
+        }
+        let Some(text) = txt::text(rdata) else { return "no DMARC record".to_owned() };
+        match Record::parse(&text) {
+            Ok(record) => describe(&record),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn guards(&self, owner: &Name, before: &[&Rdata], after: &[&Rdata]) -> Vec<Finding> {
+        difference::guards(owner, before, after)
+    }
+
+    fn lint(&self, owner: &Name, values: &[&Rdata]) -> Vec<Finding> {
+        lint::lint(owner, values)
+    }
+
+    fn slot_at(&self, owner: &Name, rtype: RecordType, values: &[&Rdata]) -> Option<LiveSlot> {
+        let domain = txt::below(owner, &["_dmarc"])?;
+        let ours = match rtype {
+            RecordType::CNAME => true,
+            RecordType::TXT => values.iter().any(|rdata| recognise(rdata) == Recognition::Candidate),
+            _ => false,
+        };
+        ours.then_some(LiveSlot { domain, key: None })
+    }
+}
+
+/// What a value is to a receiver that looks for `v=DMARC1`: policy records and report authorisations.
+pub(crate) fn recognise(rdata: &Rdata) -> Recognition {
+    if matches!(rdata, Rdata::Cname(_)) {
+        return Recognition::Candidate;
+    }
+    match txt::text(rdata) {
+        Some(text) if TagList::parse(&text).has_version("DMARC1") => Recognition::Candidate,
+        Some(text) if problem::is_near(&text) => Recognition::NearMiss,
+        _ => Recognition::Foreign,
+    }
+}
+
+fn describe(record: &Record) -> String {
+    match record.reading() {
+        Reading::NoDmarc(fault) => return format!("no DMARC: {fault}"),
+        Reading::Monitoring(fault) => return format!("as p=none: {fault}"),
+        Reading::Valid => {}
+    }
+    let policies = record.tags().into_iter().filter(|(tag, _)| matches!(tag.as_str(), "p" | "sp" | "np"));
+    let mut text = policies.map(|(tag, value)| format!("{tag}={value}")).collect::<Vec<_>>().join(" ");
+    if record.is_testing() {
+        text.push_str(", test mode");
+    }
+    if record.report_addresses().next().is_none() {
+        text.push_str(", no reports");
+    }
+    text
+}
