@@ -43,6 +43,13 @@ pub trait Kind: fmt::Debug + Sync {
         Vec::new()
     }
 
+    /// `want` completed from a live value, where the configuration leaves parts of a record open (the tags
+    /// of a DKIM record whose key is the same). `None`: `live` has nothing to give.
+    fn adopt(&self, live: &Rdata, want: &Rdata) -> Option<Rdata> {
+        let _ = (live, want);
+        None
+    }
+
     /// The slot that a live RRset would be, given as its domain and key, or `None` if the RRset is not
     /// of this kind. Used to list what is live and not managed.
     fn slot_at(&self, owner: &Name, rtype: RecordType, values: &[&Rdata]) -> Option<LiveSlot> {

@@ -1,1 +1,29 @@
-//! Claims and a snapshot into a plan: a pure function.
+//! Claims and a snapshot into a plan. Pure: no I/O, no clock, no environment; the same bytes for the
+//! same input.
+//!
+//! ```text
+//! claims + snapshot --merge--> desired RRsets --diff--> changes --guard, order--> ZonePlan --> Document
+//! ```
+//! Foreign values are merged into the desired set before the difference is taken (`merge`), so a
+//! change that loses one cannot be built.
+
+mod allow;
+mod claim;
+mod digest;
+pub mod document;
+mod guard;
+mod merge;
+mod order;
+mod saved;
+mod zone;
+
+pub use allow::Allow;
+pub use claim::{Claim, DomainFacts, MailUse, Own, Slot, Target};
+pub use digest::{config_digest, fingerprint};
+pub use document::Document;
+pub use merge::Merged;
+pub use order::resolve_needs;
+pub use saved::{Difference as SavedDifference, SavedPlanError, compare as compare_saved, read as read_saved};
+pub use zone::{
+    Action, Counts, Need, PlannedChange, Unmanaged, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, plan_zone,
+};

@@ -1,0 +1,101 @@
+//! Settings into claims: what each configured key wants, as values in RRsets. Pure.
+
+mod domain;
+mod host;
+mod reports;
+
+use std::collections::HashMap;
+
+use mailzone_config::Settings;
+use mailzone_plan::{Allow, Claim, DomainFacts, Slot, Target};
+use mailzone_record::{Name, RRsetKey};
+
+/// What a configuration asks for.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Every claim with where it belongs.
+    pub claims: Vec<PlacedClaim>,
+    /// The configured domains, sorted.
+    pub domains: Vec<CompiledDomain>,
+    /// Allow entries that have not run out.
+    pub allow: Vec<Allow>,
+    /// Allow entries that have: code and the last day.
+    pub expired: Vec<(Allow, String)>,
+}
+
+/// A claim and the zone that it belongs to, as far as the configuration tells.
+#[derive(Debug, Clone)]
+pub struct PlacedClaim {
+    /// The claim.
+    pub claim: Claim,
+    /// The provider; `None`: the first one that holds a zone of the owner name (PTR).
+    pub provider: Option<String>,
+    /// The zone, where it is given.
+    pub zone: Option<Name>,
+    /// The provider's identifier of the zone, where it is given.
+    pub zone_id: Option<String>,
+    /// The configured domain that the claim is made for; `None` for a mail host below none.
+    pub domain: Option<Name>,
+}
+
+/// A configured domain.
+#[derive(Debug, Clone)]
+pub struct CompiledDomain {
+    /// Its provider.
+    pub provider: String,
+    /// Its zone, where it is given.
+    pub zone: Option<Name>,
+    /// The provider's identifier of the zone, where it is given.
+    pub zone_id: Option<String>,
+    /// What the planner knows of it.
+    pub facts: DomainFacts,
+}
+
+/// Makes the claims of a configuration. `today` (year, month, day) decides which allow entries hold.
+pub fn compile(settings: &Settings, today: (i32, u8, u8)) -> Compiled {
+    let mut compiled =
+        Compiled { claims: Vec::new(), domains: Vec::new(), allow: Vec::new(), expired: Vec::new() };
+    let authorisations = reports::authorisations(settings);
+    for domain in settings.domains.values() {
+        let facts = domain::claims(settings, domain, &authorisations, &mut compiled.claims);
+        domain::allows(domain, today, &mut compiled.allow, &mut compiled.expired);
+        compiled.domains.push(CompiledDomain {
+            provider: domain.provider.value.clone(),
+            zone: domain.zone.as_ref().map(|zone| zone.value.clone()),
+            zone_id: domain.zone_id.as_ref().map(|id| id.value.clone()),
+            facts,
+        });
+    }
+    for host in settings.hosts.values() {
+        host::claims(settings, host, &mut compiled.claims);
+    }
+    compiled
+}
+
+impl Compiled {
+    /// The target of every claimed RRset.
+    pub fn targets(&self) -> HashMap<RRsetKey, Target> {
+        let claims: Vec<Claim> = self.claims.iter().map(|placed| placed.claim.clone()).collect();
+        Target::of_claims(&claims).into_iter().map(|target| (target.key.clone(), target)).collect()
+    }
+
+    /// Notes the slots that `base`, an earlier configuration, managed and this one does not.
+    pub fn compare_with_base(&mut self, base: &Self) {
+        let now: std::collections::HashSet<&Slot> = self.claims.iter().map(|placed| &placed.claim.slot).collect();
+        let mut gone: Vec<(Name, Slot)> = Vec::new();
+        for placed in &base.claims {
+            let slot = &placed.claim.slot;
+            if !now.contains(slot) && !placed.claim.want.is_empty() {
+                gone.push((placed.domain.clone().unwrap_or_else(|| slot.domain.clone()), slot.clone()));
+            }
+        }
+        for (domain, slot) in gone {
+            let known = self.domains.iter_mut().find(|known| known.facts.domain == domain);
+            if let Some(known) = known
+                && !known.facts.formerly.contains(&slot)
+            {
+                known.facts.formerly.push(slot);
+            }
+        }
+    }
+}

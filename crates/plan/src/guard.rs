@@ -1,0 +1,129 @@
+//! Guards that look at more than one value: what the kinds cannot decide alone.
+
+use mailzone_mailauth::{Effect, Finding, KindId, Recognition, Severity, kind};
+use mailzone_provider::Zone;
+use mailzone_record::{Name, Rdata, RecordType};
+
+use crate::merge::Part;
+use crate::{Claim, DomainFacts, MailUse, Merged, PlannedChange};
+
+/// Codes that stop a zone when a plan causes them (`design.md` section 5).
+const STOPPING: &[&str] = &["SPF-03"];
+
+/// Guards of one claim's share of a set.
+pub(crate) fn of_part(part: &Part<'_>, merged: &Merged<'_>, facts: Option<&DomainFacts>) -> Vec<Finding> {
+    let claim = part.claim;
+    let mut found = Vec::new();
+    match claim.slot.kind {
+        KindId::Mx => {
+            found.extend(mx(part, facts));
+            found.extend(sts(claim, facts));
+        }
+        _ => {
+            if let Some(finding) = near_miss(part, merged) {
+                found.push(finding);
+            }
+        }
+    }
+    found
+}
+
+/// Guards of a whole zone's changes, with the owner name that each concerns.
+pub(crate) fn of_zone(changes: &[PlannedChange], zone: &Zone) -> Vec<(Name, Finding)> {
+    changes
+        .iter()
+        .filter(|change| change.change.rtype() == RecordType::NS && *change.change.name() == zone.name)
+        .map(|change| {
+            let finding = Finding::guard(
+                "GUARD-NS",
+                zone.name.to_string(),
+                "the zone's own NS records change: servers that are no longer named stop answering for it",
+                "RFC 1034 section 4.2.1",
+            );
+            (change.change.name().clone(), finding)
+        })
+        .collect()
+}
+
+/// The line that lets a guard pass.
+pub(crate) fn allow_line(finding: &Finding, owner: &Name) -> String {
+    let line = format!("--allow {}:{}", finding.code, owner.to_text_without_dot());
+    if finding.remedy.is_empty() {
+        format!("if this is meant: {line}")
+    } else {
+        format!("{}; if this is meant: {line}", finding.remedy)
+    }
+}
+
+/// Whether a finding stops its zone: an error about damage that this plan causes.
+pub(crate) fn stops(finding: &Finding) -> bool {
+    finding.effect == Effect::Caused
+        && finding.severity == Severity::Error
+        && (finding.code.starts_with("GUARD-") || STOPPING.contains(&finding.code.as_str()))
+}
+
+/// `GUARD-DMARC-JUMP` does not concern a domain that sends no mail: nothing can be lost.
+pub(crate) fn concerns(finding: &Finding, facts: Option<&DomainFacts>) -> bool {
+    finding.code != "GUARD-DMARC-JUMP" || facts.is_none_or(|facts| facts.mail.sends())
+}
+
+fn mx(part: &Part<'_>, facts: Option<&DomainFacts>) -> Option<Finding> {
+    let owner = part.claim.owner.to_string();
+    let before: Vec<Rdata> = part.before.iter().map(|&rdata| rdata.clone()).collect();
+    let had = !before.is_empty() && !is_null(&before);
+    let null_after = is_null(&part.want);
+    if had && part.want.is_empty() {
+        let message = "the last MX goes: mail would be sent to the address of the name itself, or nowhere";
+        return Some(Finding::guard("GUARD-MX", owner, message, "RFC 5321 section 5.1"));
+    }
+    let mail = facts.map_or(MailUse::Both, |facts| facts.mail);
+    if had && null_after && mail.receives() {
+        let message =
+            "the MX becomes null: the domain would refuse all mail, and the configuration says that it receives";
+        return Some(Finding::guard("GUARD-MX", owner, message, "RFC 7505 section 3"));
+    }
+    None
+}
+
+fn is_null(values: &[Rdata]) -> bool {
+    matches!(values, [Rdata::Mx(mx)] if mx.exchange.is_root())
+}
+
+/// MX hosts that an enforced MTA-STS policy does not name: senders would refuse to deliver to them.
+fn sts(claim: &Claim, facts: Option<&DomainFacts>) -> Option<Finding> {
+    let policy = facts?.sts_policy.as_ref().filter(|policy| policy.is_enforced())?;
+    let missing: Vec<String> = claim
+        .want
+        .iter()
+        .filter_map(|value| match value {
+            Rdata::Mx(mx) if !policy.matches(&mx.exchange) => Some(mx.exchange.to_text_without_dot()),
+            _ => None,
+        })
+        .collect();
+    (!missing.is_empty()).then(|| {
+        Finding::guard(
+            "GUARD-STS",
+            claim.owner.to_string(),
+            format!(
+                "the enforced MTA-STS policy does not name {}: senders would not deliver there",
+                missing.join(", ")
+            ),
+            "RFC 8461 section 4.1",
+        )
+    })
+}
+
+/// Ours would come to stand beside a value that somebody meant to be it.
+fn near_miss(part: &Part<'_>, merged: &Merged<'_>) -> Option<Finding> {
+    let kind = kind(part.claim.slot.kind)?;
+    if !part.before.is_empty() || part.want.is_empty() {
+        return None;
+    }
+    let near = merged.kept().iter().find(|value| kind.recognise(&value.rdata) == Recognition::NearMiss)?;
+    Some(Finding::guard(
+        "GUARD-NEAR",
+        part.claim.owner.to_string(),
+        format!("{} looks like {} and is not read as one: it would stay beside ours", near.rdata, part.claim.slot),
+        "design.md section 5",
+    ))
+}

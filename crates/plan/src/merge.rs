@@ -1,0 +1,142 @@
+//! One RRset: what is live and what the claims want, joined so that nothing foreign can be lost.
+
+use std::borrow::Cow;
+
+use mailzone_mailauth::Equality;
+use mailzone_provider::{RRsetChange, TtlRange};
+use mailzone_record::{Name, RRset, Rdata, RecordType, Ttl, Value};
+
+use crate::Claim;
+
+/// The desired state of one RRset. The only way to make one is [`Merged::new`], which carries every
+/// live value that no claim owns into it; a change is made from a `Merged` alone.
+#[derive(Debug)]
+pub struct Merged<'a> {
+    live: Option<&'a RRset>,
+    after: Option<RRset>,
+    kept: Vec<&'a Value>,
+    parts: Vec<Part<'a>>,
+    rounded_ttl: Option<(Ttl, Ttl)>,
+}
+
+/// One claim's share of an RRset.
+#[derive(Debug)]
+pub struct Part<'a> {
+    /// The claim.
+    pub claim: &'a Claim,
+    /// Its values before.
+    pub before: Vec<&'a Rdata>,
+    /// The values wanted, completed from the live ones where the claim leaves parts open.
+    pub want: Cow<'a, [Rdata]>,
+    /// How alike they are.
+    pub equality: Equality,
+}
+
+/// How values are taken over and what the provider stores.
+#[derive(Debug, Clone, Copy)]
+pub struct MergeOptions {
+    /// Write wanted values also over equal and equivalent ones.
+    pub normalize: bool,
+    /// The TTLs that the provider stores.
+    pub ttl_range: TtlRange,
+    /// The TTL of a new RRset when none is asked for.
+    pub default_ttl: Option<Ttl>,
+}
+
+/// The TTL of a new RRset where neither configuration nor zone give one, in seconds.
+const FALLBACK_TTL: Option<Ttl> = Ttl::from_secs(3600);
+
+impl<'a> Merged<'a> {
+    /// Joins the live set and the claims on it. All claims are on `name` and `rtype`.
+    pub fn new(
+        name: &Name,
+        rtype: RecordType,
+        live: Option<&'a RRset>,
+        claims: &[&'a Claim],
+        options: MergeOptions,
+    ) -> Self {
+        let live_values: &[Value] = live.map_or(&[], |set| &set.values);
+        let parts: Vec<Part<'a>> = claims
+            .iter()
+            .map(|&claim| {
+                let before: Vec<&Rdata> = live_values.iter().map(|v| &v.rdata).filter(|r| claim.owns(r)).collect();
+                let equality = claim.compare(&before);
+                let want = claim.want_beside(&before);
+                Part { claim, before, want, equality }
+            })
+            .collect();
+        let kept: Vec<&Value> =
+            live_values.iter().filter(|value| !claims.iter().any(|claim| claim.owns(&value.rdata))).collect();
+
+        let mut values: Vec<Value> = Vec::with_capacity(live_values.len() + 1);
+        for value in live_values {
+            let stays = match parts.iter().find(|part| part.claim.owns(&value.rdata)) {
+                None => true,
+                Some(part) => part.keeps_live(options) || part.want.contains(&value.rdata),
+            };
+            if stays {
+                values.push(value.clone());
+            }
+        }
+        for part in parts.iter().filter(|part| !part.keeps_live(options)) {
+            for wanted in part.want.iter() {
+                if !values.iter().any(|value| value.rdata == *wanted) {
+                    values.push(Value::from(wanted.clone()));
+                }
+            }
+        }
+
+        let asked = if kept.is_empty() { claims.iter().find_map(|claim| claim.ttl) } else { None };
+        let stored = asked.and_then(|ttl| options.ttl_range.nearest(ttl));
+        let ttl = if options.ttl_range.per_rrset {
+            stored.or_else(|| live.and_then(|set| set.ttl)).or(options.default_ttl).or(FALLBACK_TTL)
+        } else {
+            live.and_then(|set| set.ttl)
+        };
+        let after = (!values.is_empty()).then(|| RRset::new(name.clone(), rtype, ttl, values));
+        let rounded_ttl = asked.zip(stored).filter(|(asked, stored)| asked != stored);
+        Self { live, after, kept, parts, rounded_ttl }
+    }
+
+    /// The change that leads to the desired state; `None` when there is nothing to do.
+    pub fn change(&self) -> Option<RRsetChange> {
+        let changed = match (self.live, &self.after) {
+            (None, None) => false,
+            (Some(live), Some(after)) => !live.same_records(after),
+            _ => true,
+        };
+        if changed { RRsetChange::new(self.live.cloned(), self.after.clone()) } else { None }
+    }
+
+    /// The set as it is.
+    pub fn live(&self) -> Option<&'a RRset> {
+        self.live
+    }
+
+    /// The set as it shall be, foreign values included.
+    pub fn after(&self) -> Option<&RRset> {
+        self.after.as_ref()
+    }
+
+    /// The values that no claim owns, in both.
+    pub fn kept(&self) -> &[&'a Value] {
+        &self.kept
+    }
+
+    /// Each claim's share.
+    pub fn parts(&self) -> &[Part<'a>] {
+        &self.parts
+    }
+
+    /// The TTL asked for and the nearest that the provider stores, where they differ.
+    pub fn rounded_ttl(&self) -> Option<(Ttl, Ttl)> {
+        self.rounded_ttl
+    }
+}
+
+impl Part<'_> {
+    /// Whether the live values stay as they are, because they already mean what is wanted.
+    fn keeps_live(&self, options: MergeOptions) -> bool {
+        self.equality == Equality::Identical || (!options.normalize && self.equality != Equality::Different)
+    }
+}

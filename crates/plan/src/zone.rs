@@ -1,0 +1,731 @@
+//! One zone: claims and a snapshot into changes, findings, refusals.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use mailzone_mailauth::{Class, Detail, Difference, Effect, Equality, Finding, KINDS, KindId, Severity, kind};
+use mailzone_provider::{Capabilities, Provider, RRsetChange, Refusal, Snapshot, Zone};
+use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Value};
+
+use crate::merge::MergeOptions;
+use crate::{Allow, Claim, DomainFacts, Merged, Slot, Target, guard};
+
+/// Everything that the plan of one zone is made of.
+#[derive(Debug)]
+pub struct ZoneInput<'a> {
+    /// The zone.
+    pub zone: &'a Zone,
+    /// What its provider can store.
+    pub capabilities: &'a Capabilities,
+    /// The provider, for what only it can refuse; `None` leaves it to the capabilities.
+    pub provider: Option<&'a dyn Provider>,
+    /// What the zone holds.
+    pub snapshot: &'a Snapshot,
+    /// The claims on names of this zone.
+    pub claims: &'a [Claim],
+    /// The configured domains of this zone.
+    pub domains: &'a [DomainFacts],
+    /// What may pass.
+    pub allow: &'a [Allow],
+    /// Rewrite equal and equivalent values too.
+    pub normalize: bool,
+}
+
+/// The plan of one zone.
+#[derive(Debug)]
+pub struct ZonePlan {
+    /// The zone.
+    pub zone: Zone,
+    /// What changes, sorted by stage, owner name and type; a deletion stands before what replaces it.
+    pub changes: Vec<PlannedChange>,
+    /// Guards that stop, lints, information; sorted.
+    pub findings: Vec<Finding>,
+    /// Guards and lints that an allow entry let pass; sorted.
+    pub allowed: Vec<Finding>,
+    /// Live slots that the configuration does not mention; sorted.
+    pub unmanaged: Vec<Unmanaged>,
+    /// Why nothing of this zone can be applied.
+    pub error: Option<ZoneError>,
+    /// What must be seen at the servers when all is done.
+    pub targets: Vec<Target>,
+    /// RRsets by what happens to them.
+    pub counts: Counts,
+}
+
+/// One RRset before and after, and what that means.
+#[derive(Debug, Clone)]
+pub struct PlannedChange {
+    /// The write.
+    pub change: RRsetChange,
+    /// Create, update or delete.
+    pub action: Action,
+    /// The slots that ask for it; sorted.
+    pub slots: Vec<Slot>,
+    /// The foreign values, in both.
+    pub kept: Vec<Rdata>,
+    /// What it does.
+    pub class: Class,
+    /// Term by term.
+    pub details: Vec<Detail>,
+    /// Why, one sentence.
+    pub reason: String,
+    /// What must be visible before it is sent; sorted.
+    pub needs: Vec<Need>,
+    /// When it goes out, from 1.
+    pub stage: u32,
+    /// RRsets that `needs` is made from when all zones are planned.
+    pub(crate) relies_on: Vec<RRsetKey>,
+    /// Whether it excludes the change after it (a CNAME and what replaces it): both are one unit.
+    pub with_next: bool,
+}
+
+/// An RRset that must be visible at every reachable authoritative server.
+#[derive(Debug, Clone)]
+pub struct Need {
+    /// The zone of this run that holds it, if one does.
+    pub zone: Option<Name>,
+    /// What must be seen.
+    pub target: Target,
+    /// Whether this plan changes it.
+    pub pending: bool,
+}
+
+/// What happens to an RRset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the variants are the words of design.md section 8")]
+pub enum Action {
+    Create,
+    Update,
+    Delete,
+}
+
+/// A live slot that nobody manages.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unmanaged {
+    /// Owner name and type.
+    pub key: RRsetKey,
+    /// The slot that it would be.
+    pub slot: Slot,
+    /// The line of the configuration that would remove it.
+    pub removal: String,
+    /// Whether an earlier configuration managed it (`--base`).
+    pub formerly: bool,
+}
+
+/// Why a zone cannot be planned or applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of design.md section 8")]
+pub struct ZoneError {
+    pub kind: ZoneErrorKind,
+    pub message: String,
+    pub remedy: String,
+}
+
+/// The kinds of a zone's error (`design.md` section 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants are the words of design.md section 8")]
+pub enum ZoneErrorKind {
+    Configuration,
+    Credentials,
+    Permission,
+    NoZone,
+    AmbiguousZone,
+    Refused,
+    Unreachable,
+    Throttled,
+    Protocol,
+}
+
+/// RRsets by what happens to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(missing_docs, reason = "the fields are those of design.md section 8")]
+pub struct Counts {
+    pub create: u64,
+    pub update: u64,
+    pub delete: u64,
+    /// Owned and already as wanted.
+    pub unchanged: u64,
+    /// Nothing in them is ours, and no slot that we know.
+    pub foreign: u64,
+    /// A slot that we know and nobody manages.
+    pub unmanaged: u64,
+}
+
+/// Plans one zone. Changes are in stage 1 and without needs until [`crate::resolve_needs`].
+pub fn plan_zone(input: &ZoneInput<'_>) -> ZonePlan {
+    let mut planner = Planner::new(input);
+    planner.merge_all();
+    planner.survey();
+    planner.finish()
+}
+
+struct Planner<'a> {
+    input: &'a ZoneInput<'a>,
+    options: MergeOptions,
+    apex: &'a Name,
+    changes: Vec<PlannedChange>,
+    findings: Vec<(Name, Finding)>,
+    refusals: Vec<Refusal>,
+    unmanaged: Vec<Unmanaged>,
+    targets: Vec<Target>,
+    claimed: HashSet<RRsetKey>,
+    counts: Counts,
+}
+
+/// All claims at one owner name, merged type by type.
+struct AtName<'a> {
+    owner: &'a Name,
+    merged: Vec<(RecordType, Merged<'a>)>,
+    own_name: bool,
+}
+
+impl<'a> Planner<'a> {
+    fn new(input: &'a ZoneInput<'a>) -> Self {
+        Self {
+            input,
+            options: MergeOptions {
+                normalize: input.normalize,
+                ttl_range: input.capabilities.ttl,
+                default_ttl: input.snapshot.default_ttl(),
+            },
+            apex: &input.zone.name,
+            changes: Vec::new(),
+            findings: Vec::new(),
+            refusals: Vec::new(),
+            unmanaged: Vec::new(),
+            targets: Vec::new(),
+            claimed: HashSet::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    fn merge_all(&mut self) {
+        let mut by_owner: BTreeMap<&'a Name, BTreeMap<RecordType, Vec<&'a Claim>>> = BTreeMap::new();
+        for claim in self.input.claims {
+            by_owner.entry(&claim.owner).or_default().entry(claim.rtype).or_default().push(claim);
+        }
+        let cuts = if by_owner.is_empty() { BTreeSet::new() } else { self.cuts() };
+        for (owner, by_type) in by_owner {
+            self.plan_name(owner, by_type, &cuts);
+        }
+    }
+
+    /// Names below the apex that are delegated, or aliased as a whole (DNAME, RFC 6672).
+    fn cuts(&self) -> BTreeSet<&'a Name> {
+        let sets = self.input.snapshot.rrsets().iter();
+        sets.filter(|set| matches!(set.rtype, RecordType::NS | RecordType::DNAME) && set.name != *self.apex)
+            .map(|set| &set.name)
+            .collect()
+    }
+
+    fn plan_name(&mut self, owner: &'a Name, by_type: BTreeMap<RecordType, Vec<&'a Claim>>, cuts: &BTreeSet<&'a Name>) {
+        if let Some(cut) = cut_above(owner, self.apex, cuts) {
+            self.refusals.push(Refusal {
+                message: format!("{owner} is not in this zone's hands: {cut} is delegated to other name servers"),
+                remedy: format!("give the domain a provider that holds the zone {}", cut.to_text_without_dot()),
+            });
+            return;
+        }
+        let mut at_name = AtName { owner, merged: Vec::with_capacity(by_type.len()), own_name: false };
+        for (rtype, mut claims) in by_type {
+            claims.sort_by(|a, b| a.slot.cmp(&b.slot));
+            if let Some(refusal) = disputed(owner, rtype, &claims) {
+                self.refusals.push(refusal);
+                continue;
+            }
+            at_name.own_name |= claims.iter().any(|claim| claim.own_name);
+            let live = self.input.snapshot.get(owner, rtype);
+            let merged = Merged::new(owner, rtype, live, &claims, self.options);
+            self.targets.push(Target {
+                key: RRsetKey { name: owner.clone(), rtype },
+                claims: claims.iter().map(|&claim| claim.clone()).collect(),
+                kept: merged.kept().iter().map(|value| value.rdata.clone()).collect(),
+            });
+            self.claimed.insert(RRsetKey { name: owner.clone(), rtype });
+            at_name.merged.push((rtype, merged));
+        }
+        let replaced_cname = match self.exclusive(&at_name) {
+            Ok(replaced) => replaced,
+            Err(refusal) => {
+                self.refusals.push(refusal);
+                return;
+            }
+        };
+        let creates_other = at_name.merged.iter().any(|(_, m)| m.change().is_some());
+        let mut planned: Vec<PlannedChange> = Vec::new();
+        if let Some(cname) = replaced_cname.filter(|_| creates_other) {
+            planned.extend(self.replace_cname(cname, &at_name));
+        }
+        for (_, merged) in &at_name.merged {
+            planned.extend(self.planned_change(merged));
+            self.explain(owner, merged);
+        }
+        // A CNAME and anything else exclude each other (RFC 1034 section 3.6.2): deletion first.
+        let has_cname = planned.iter().any(|p| p.change.rtype() == RecordType::CNAME);
+        planned.sort_by_key(|p| (p.action != Action::Delete, p.change.rtype()));
+        if has_cname && planned.len() > 1 {
+            let last = planned.len() - 1;
+            for change in &mut planned[..last] {
+                change.with_next = true;
+            }
+        }
+        self.changes.append(&mut planned);
+    }
+
+    /// Checks that no CNAME ends up beside other types. Gives the foreign CNAME that has to go.
+    fn exclusive(&self, at_name: &AtName<'a>) -> Result<Option<&'a RRset>, Refusal> {
+        let owner = at_name.owner;
+        let claimed = |rtype| at_name.merged.iter().find(|(t, _)| *t == rtype).map(|(_, merged)| merged);
+        let wants_cname = claimed(RecordType::CNAME).is_some_and(|merged| merged.after().is_some());
+        let wants_other = at_name.merged.iter().find(|(t, m)| *t != RecordType::CNAME && m.after().is_some());
+        if wants_cname {
+            if owner == self.apex {
+                return Err(Refusal {
+                    message: format!("{owner} is the apex: a CNAME cannot stand there (RFC 1034 section 3.6.2)"),
+                    remedy: "use an address record, or the provider's alias".into(),
+                });
+            }
+            let beside = self.input.snapshot.at(owner).iter().find(|set| {
+                set.rtype != RecordType::CNAME
+                    && !set.rtype.is_dnssec()
+                    && claimed(set.rtype).is_none_or(|merged| merged.after().is_some())
+            });
+            let beside = beside.map(|set| set.rtype).or(wants_other.map(|(rtype, _)| *rtype));
+            if let Some(rtype) = beside {
+                return Err(Refusal {
+                    message: format!(
+                        "a CNAME is wanted at {owner}, and {rtype} records that mailzone does not own stand there"
+                    ),
+                    remedy: "remove those records, or do not use a CNAME here".into(),
+                });
+            }
+            return Ok(None);
+        }
+        if wants_other.is_none() || claimed(RecordType::CNAME).is_some() {
+            return Ok(None);
+        }
+        match self.input.snapshot.get(owner, RecordType::CNAME) {
+            None => Ok(None),
+            Some(cname) if at_name.own_name => Ok(Some(cname)),
+            Some(cname) => Err(Refusal {
+                message: format!("{owner} is a CNAME ({}): no other record can stand there", first_value(cname)),
+                remedy: "remove the CNAME, or move the records to the name it points to".into(),
+            }),
+        }
+    }
+
+    fn replace_cname(&mut self, cname: &'a RRset, at_name: &AtName<'a>) -> Option<PlannedChange> {
+        let change = RRsetChange::new(Some(cname.clone()), None)?;
+        self.check(&change);
+        let slots: BTreeSet<Slot> =
+            at_name.merged.iter().flat_map(|(_, m)| m.parts()).map(|part| part.claim.slot.clone()).collect();
+        let target = first_value(cname);
+        self.findings.push((
+            cname.name.clone(),
+            Finding::guard(
+                "GUARD-CNAME",
+                cname.name.to_string(),
+                format!("the CNAME to {target} goes: records of our own take its place"),
+                "RFC 1034 section 3.6.2",
+            ),
+        ));
+        Some(PlannedChange {
+            change,
+            action: Action::Delete,
+            slots: slots.into_iter().collect(),
+            kept: Vec::new(),
+            class: Class::Unknown,
+            details: vec![Detail::removed("cname", target)],
+            reason: "the name is needed for our own records".into(),
+            needs: Vec::new(),
+            stage: 1,
+            relies_on: Vec::new(),
+            with_next: true,
+        })
+    }
+
+    fn planned_change(&mut self, merged: &Merged<'a>) -> Option<PlannedChange> {
+        let Some(change) = merged.change() else {
+            self.counts.unchanged += u64::from(merged.after().is_some());
+            return None;
+        };
+        if !self.check(&change) && merged.parts().iter().all(|part| part.claim.from_profile) {
+            self.refusals.pop();
+            let owner = change.name();
+            self.findings.push((
+                owner.clone(),
+                Finding::new(
+                    "PROFILE-01",
+                    Severity::Warning,
+                    owner.to_string(),
+                    format!(
+                        "the profile wants {} records at {owner}, which this provider cannot store: left out",
+                        change.rtype()
+                    ),
+                    "take the key out of the profile, or ask for it in the domain to make it an error",
+                    "design.md section 6",
+                ),
+            ));
+            return None;
+        }
+        let action = match (change.before(), change.after()) {
+            (None, _) => Action::Create,
+            (_, None) => Action::Delete,
+            _ => Action::Update,
+        };
+        let mut class: Option<Class> = None;
+        let mut details = Vec::new();
+        let mut relies_on = Vec::new();
+        for part in merged.parts() {
+            let want: Vec<&Rdata> = part.want.iter().collect();
+            let different = part.equality == Equality::Different;
+            let difference = match kind(part.claim.slot.kind) {
+                Some(kind) if different => kind.difference(&part.claim.owner, &part.before, &want),
+                Some(_) if self.input.normalize && part.equality != Equality::Identical => {
+                    Difference { class: Class::Cosmetic, details: vec![spelling_detail(&part.before, &want)] }
+                }
+                _ => Difference::NONE,
+            };
+            if different {
+                class = Some(class.map_or(difference.class, |c| c.and(difference.class)));
+                let takes_away = want.is_empty() || matches!(difference.class, Class::Tightens | Class::Breaks);
+                if takes_away || part.claim.slot.kind == KindId::Ptr {
+                    relies_on.extend(part.claim.relies_on.iter().cloned());
+                }
+            } else if difference.class == Class::Cosmetic {
+                class = Some(class.map_or(Class::Cosmetic, |c| c.and(Class::Cosmetic)));
+            }
+            details.extend(difference.details);
+        }
+        if let (Some(before), Some(after)) = (change.before(), change.after())
+            && before.ttl != after.ttl
+        {
+            let text = |ttl: Option<mailzone_record::Ttl>| ttl.map_or("automatic".to_owned(), |ttl| ttl.to_string());
+            details.push(Detail::changed("ttl", text(before.ttl), text(after.ttl)));
+        }
+        relies_on.sort();
+        relies_on.dedup();
+        let slots: BTreeSet<Slot> = merged.parts().iter().map(|part| part.claim.slot.clone()).collect();
+        Some(PlannedChange {
+            action,
+            slots: slots.into_iter().collect(),
+            kept: merged.kept().iter().map(|value| value.rdata.clone()).collect(),
+            class: class.unwrap_or(Class::Neutral),
+            reason: reason(action, merged, &details),
+            details,
+            needs: Vec::new(),
+            stage: 1,
+            relies_on,
+            with_next: false,
+            change,
+        })
+    }
+
+    /// Guards, lints, near misses and remarks on one merged set.
+    fn explain(&mut self, owner: &Name, merged: &Merged<'_>) {
+        let changed = merged.change().is_some();
+        for part in merged.parts() {
+            let Some(kind) = kind(part.claim.slot.kind) else { continue };
+            let want: Vec<&Rdata> = part.want.iter().collect();
+            let mut found = Vec::new();
+            if part.equality == Equality::Different && changed {
+                let facts = self.input.domains.iter().find(|facts| facts.domain == part.claim.slot.domain);
+                found.extend(kind.guards(owner, &part.before, &want));
+                found.extend(guard::of_part(part, merged, facts));
+                found.retain(|finding| guard::concerns(finding, facts));
+            }
+            let after = if part.equality == Equality::Different { &want } else { &part.before };
+            found.extend(with_effect(kind.lint(owner, &part.before), kind.lint(owner, after)));
+            if part.equality == Equality::Equivalent && !self.input.normalize {
+                found.push(Finding::new(
+                    "EQUIVALENT",
+                    Severity::Info,
+                    owner.to_string(),
+                    format!("the live {} value has the same effect by another way, and stays", part.claim.slot),
+                    "--normalize rewrites it",
+                    "design.md section 5",
+                ));
+            }
+            self.findings.extend(found.into_iter().map(|finding| (owner.clone(), finding)));
+        }
+        if let Some((asked, stored)) = merged.rounded_ttl() {
+            self.findings.push((
+                owner.clone(),
+                Finding::new(
+                    "TTL-NEAREST",
+                    Severity::Info,
+                    owner.to_string(),
+                    format!("the provider stores a TTL of {stored} s where {asked} s is asked for"),
+                    "ask for a TTL that the provider stores",
+                    "design.md section 5",
+                ),
+            ));
+        }
+    }
+
+    /// Collects what the provider refuses. Says whether there is nothing.
+    fn check(&mut self, change: &RRsetChange) -> bool {
+        let refusals = match self.input.provider {
+            Some(provider) => provider.refuse(change),
+            None => self.input.capabilities.refuse(change),
+        };
+        match join(refusals) {
+            None => true,
+            Some(refusal) => {
+                self.refusals.push(refusal);
+                false
+            }
+        }
+    }
+
+    /// Counts every live set, and finds the slots that nobody manages.
+    fn survey(&mut self) {
+        let mentioned: HashSet<&Slot> = self.input.domains.iter().flat_map(|facts| &facts.mentioned).collect();
+        let formerly: HashSet<&Slot> = self.input.domains.iter().flat_map(|facts| &facts.formerly).collect();
+        let mut values: Vec<&Rdata> = Vec::new();
+        for set in self.input.snapshot.rrsets() {
+            if !self.claimed.is_empty() && self.claimed.contains(&set.key()) {
+                continue;
+            }
+            let slots = if may_be_slot(set) { slots_of(set, &mut values) } else { Vec::new() };
+            let unmanaged: Vec<Slot> = slots.into_iter().filter(|slot| !mentioned.contains(slot)).collect();
+            if unmanaged.is_empty() {
+                self.counts.foreign += 1;
+                continue;
+            }
+            self.counts.unmanaged += 1;
+            for slot in unmanaged {
+                let removal = removal_line(&slot);
+                let formerly = formerly.contains(&slot);
+                self.unmanaged.push(Unmanaged { key: set.key(), slot, removal, formerly });
+            }
+        }
+        // A TXT set that one slot shares (the SPF value at the apex) may hold other slots' values too.
+        self.unmanaged.sort();
+        self.unmanaged.dedup();
+    }
+
+    fn finish(mut self) -> ZonePlan {
+        let zone = self.input.zone;
+        for change in &self.changes {
+            match change.action {
+                Action::Create => self.counts.create += 1,
+                Action::Update => self.counts.update += 1,
+                Action::Delete => self.counts.delete += 1,
+            }
+        }
+        let guards = guard::of_zone(&self.changes, zone);
+        self.findings.extend(guards);
+        if let mailzone_provider::Access::ReadOnly(reason) = &zone.access
+            && !self.changes.is_empty()
+        {
+            let message = format!("the zone cannot be written: {reason}");
+            self.refusals.push(Refusal { message, remedy: "manage the zone where it is written".into() });
+        }
+        let mut findings = Vec::new();
+        let mut allowed = Vec::new();
+        for (owner, mut finding) in self.findings {
+            if self.input.allow.iter().any(|allow| allow.covers(&finding, &owner, &zone.name)) {
+                allowed.push(finding);
+                continue;
+            }
+            if guard::stops(&finding) {
+                finding.remedy = guard::allow_line(&finding, &owner);
+            }
+            findings.push(finding);
+        }
+        findings.sort();
+        findings.dedup();
+        allowed.sort();
+        allowed.dedup();
+        let error = join(self.refusals).map(|refusal| ZoneError {
+            kind: ZoneErrorKind::Refused,
+            message: refusal.message,
+            remedy: refusal.remedy,
+        });
+        ZonePlan {
+            zone: zone.clone(),
+            changes: self.changes,
+            findings,
+            allowed,
+            unmanaged: self.unmanaged,
+            error,
+            targets: self.targets,
+            counts: self.counts,
+        }
+    }
+}
+
+impl ZonePlan {
+    /// A plan that says only why there is none.
+    pub fn failed(zone: Zone, error: ZoneError) -> Self {
+        Self {
+            zone,
+            changes: Vec::new(),
+            findings: Vec::new(),
+            allowed: Vec::new(),
+            unmanaged: Vec::new(),
+            error: Some(error),
+            targets: Vec::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    /// The guards that stop this zone.
+    pub fn guards(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| guard::stops(finding))
+    }
+}
+
+impl ZoneErrorKind {
+    /// The word of `design.md` section 8.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Configuration => "configuration",
+            Self::Credentials => "credentials",
+            Self::Permission => "permission",
+            Self::NoZone => "no_zone",
+            Self::AmbiguousZone => "ambiguous_zone",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Throttled => "throttled",
+            Self::Protocol => "protocol",
+        }
+    }
+}
+
+impl Action {
+    /// The word of `design.md` section 8.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// The delegation (or DNAME) at or above `owner`. At the cut itself nothing of ours can stand, for the
+/// records there belong to the child (RFC 2181 section 6.1).
+fn cut_above<'a>(owner: &Name, apex: &Name, cuts: &BTreeSet<&'a Name>) -> Option<&'a Name> {
+    if cuts.is_empty() {
+        return None;
+    }
+    let mut name = owner.clone();
+    while name != *apex {
+        if let Some(cut) = cuts.get(&name) {
+            return Some(cut);
+        }
+        name = name.parent()?;
+    }
+    None
+}
+
+/// Two slots that want different things of the same values.
+fn disputed(owner: &Name, rtype: RecordType, claims: &[&Claim]) -> Option<Refusal> {
+    for (i, a) in claims.iter().enumerate() {
+        for b in &claims[i + 1..] {
+            let overlap = a.want.iter().any(|value| b.owns(value) && !b.want.contains(value))
+                || b.want.iter().any(|value| a.owns(value) && !a.want.contains(value));
+            let ttls = a.ttl.is_some() && b.ttl.is_some() && a.ttl != b.ttl;
+            if overlap {
+                return Some(Refusal {
+                    message: format!("{} and {} want different {rtype} records at {owner}", a.slot, b.slot),
+                    remedy: "keep one of the two in the configuration".into(),
+                });
+            }
+            if ttls {
+                return Some(Refusal {
+                    message: format!(
+                        "{} and {} want different TTLs of {rtype} at {owner}: an RRset has one",
+                        a.slot, b.slot
+                    ),
+                    remedy: "give both the same TTL, or only one of them".into(),
+                });
+            }
+        }
+    }
+    None
+}
+
+/// Before and after compared: what stays is present, what comes is caused, what goes is cured.
+fn with_effect(before: Vec<Finding>, after: Vec<Finding>) -> Vec<Finding> {
+    let same = |a: &Finding, b: &Finding| a.code == b.code && a.subject == b.subject && a.message == b.message;
+    let cured: Vec<Finding> = before
+        .iter()
+        .filter(|old| !after.iter().any(|new| new.code == old.code && new.subject == old.subject))
+        .map(|old| Finding { effect: Effect::Cured, ..old.clone() })
+        .collect();
+    let kept = after.into_iter().map(|new| {
+        let effect = if before.iter().any(|old| same(old, &new)) { Effect::Present } else { Effect::Caused };
+        Finding { effect, ..new }
+    });
+    kept.chain(cured).collect()
+}
+
+/// Most sets of a large zone can be passed over by their type alone.
+fn may_be_slot(set: &RRset) -> bool {
+    matches!(
+        set.rtype,
+        RecordType::TXT | RecordType::MX | RecordType::CNAME | RecordType::TLSA | RecordType::CAA | RecordType::PTR
+    )
+}
+
+fn slots_of<'a>(set: &'a RRset, values: &mut Vec<&'a Rdata>) -> Vec<Slot> {
+    values.clear();
+    values.extend(set.values.iter().map(|value| &value.rdata));
+    KINDS
+        .iter()
+        .filter_map(|kind| {
+            let live = kind.slot_at(&set.name, set.rtype, values)?;
+            Some(Slot { domain: live.domain, kind: kind.id(), key: live.key })
+        })
+        .collect()
+}
+
+/// The line that, put into the configuration, removes the slot.
+fn removal_line(slot: &Slot) -> String {
+    let domain = slot.domain.to_text_without_dot();
+    match &slot.key {
+        Some(key) => format!("[domains.\"{domain}\".{}] {} = \"absent\"", slot.kind, toml_key(key)),
+        None => format!("[domains.\"{domain}\"] {} = \"absent\"", slot.kind),
+    }
+}
+
+fn toml_key(key: &str) -> String {
+    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if bare { key.to_owned() } else { format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\"")) }
+}
+
+fn first_value(set: &RRset) -> String {
+    set.values.first().map(|value: &Value| value.rdata.to_string()).unwrap_or_default()
+}
+
+fn spelling_detail(before: &[&Rdata], after: &[&Rdata]) -> Detail {
+    let text = |values: &[&Rdata]| values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Detail::changed("spelling", text(before), text(after))
+}
+
+fn reason(action: Action, merged: &Merged<'_>, details: &[Detail]) -> String {
+    let slots: BTreeSet<String> = merged.parts().iter().map(|part| part.claim.slot.to_string()).collect();
+    let slots = slots.into_iter().collect::<Vec<_>>().join(", ");
+    match action {
+        Action::Create => format!("{slots}: not there yet"),
+        Action::Delete => format!("{slots}: shall be absent"),
+        Action::Update if details.iter().all(|detail| detail.term == "ttl") => format!("{slots}: another TTL"),
+        Action::Update => format!("{slots}: differs from the configuration"),
+    }
+}
+
+fn join(refusals: Vec<Refusal>) -> Option<Refusal> {
+    let mut refusals = refusals.into_iter();
+    let mut first = refusals.next()?;
+    for refusal in refusals {
+        if !first.message.contains(&refusal.message) {
+            first.message = format!("{}; {}", first.message, refusal.message);
+        }
+        if !first.remedy.contains(&refusal.remedy) {
+            first.remedy = format!("{}; {}", first.remedy, refusal.remedy);
+        }
+    }
+    Some(first)
+}
