@@ -1,5 +1,7 @@
 //! The server on loopback, asked by our own client.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with its first surprise")]
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};

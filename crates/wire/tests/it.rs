@@ -1,5 +1,7 @@
 //! The client against peers that do what servers should not.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with its first surprise")]
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
