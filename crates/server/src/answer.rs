@@ -29,18 +29,19 @@ pub(crate) fn answer(zones: &Zones, request: &Request) -> Message {
         MAILA | MAILB => return failure(Rcode::NotImp),
         _ => {}
     }
+    let Some(zone) = zones.closest(&request.name, request.rtype) else { return failure(Rcode::Refused) };
     let mut message = Message { authoritative: true, ..Message::default() };
     let mut name = request.name.clone();
     for _ in 0..MAX_CHAIN {
-        let Some(zone) = zones.closest(&name, request.rtype) else {
-            // A CNAME may well lead to a zone of somebody else.
-            return if message.answers.is_empty() { failure(Rcode::Refused) } else { message };
-        };
         match step(zone, &name, request, &mut message) {
-            Step::Done => return message,
+            Step::Done => break,
             Step::Unservable => return failure(Rcode::ServFail),
-            Step::Follow(target) if message.answers.iter().any(|record| record.name == target) => return message,
             Step::Follow(target) => name = target,
+        }
+        // What another zone says is not this one's to tell, and a chain may be a ring.
+        let leaves = zones.closest(&name, request.rtype).is_none_or(|next| next.apex() != zone.apex());
+        if leaves || message.answers.iter().any(|record| record.name == name) {
+            break;
         }
     }
     message
@@ -62,7 +63,7 @@ fn step(zone: &Zone, name: &Name, request: &Request, message: &mut Message) -> S
     match zone.find(name, request.rtype) {
         Found::Node(sets) => node(zone, name, sets, request.rtype, message),
         Found::Cut { owner, sets } => refer(zone, owner, sets, request, message),
-        Found::Dname { owner, set } => redirect(name, owner, set, message),
+        Found::Dname { owner, set } => redirect(name, owner, set, request.rtype, message),
         Found::Nothing => {
             message.rcode = Rcode::NxDomain;
             message.authority.push(zone.negative().clone());
@@ -126,7 +127,7 @@ fn refer(zone: &Zone, owner: &Name, sets: &[Set], request: &Request, message: &m
 }
 
 /// A DNAME and the CNAME made from it (RFC 6672 section 3.2).
-fn redirect(name: &Name, owner: &Name, set: &Set, message: &mut Message) -> Step {
+fn redirect(name: &Name, owner: &Name, set: &Set, rtype: RecordType, message: &mut Message) -> Step {
     let target = match set.data.as_slice() {
         [Rdata::Opaque(Opaque::Wire { data, .. })] => Name::from_wire(data).ok(),
         _ => None,
@@ -141,7 +142,8 @@ fn redirect(name: &Name, owner: &Name, set: &Set, message: &mut Message) -> Step
         return Step::Done;
     };
     message.answers.push(record(name, set.ttl, Rdata::Cname(target.clone())));
-    Step::Follow(target)
+    // Those ask for the CNAME itself, as if it were in the zone.
+    if matches!(rtype, RecordType::CNAME | RecordType::ANY) { Step::Done } else { Step::Follow(target) }
 }
 
 fn records<'a>(owner: &'a Name, set: &'a Set) -> impl Iterator<Item = Record> + 'a {

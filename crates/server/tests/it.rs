@@ -178,8 +178,11 @@ async fn the_case_of_the_question_comes_back() {
 
 #[tokio::test]
 async fn the_longest_zone_answers() {
-    let zones = vec![small("example.", "parent"), small("a.example.", "child")];
-    let server = start(zones).await;
+    let parent = "example. 300 SOA ns.example. m.example. 1 2 3 4 600\ninto.example. 300 CNAME a.example.";
+    let server = start(vec![zone("example.", parent), small("a.example.", "child")]).await;
+    // A chain ends where the zone does: the other one is asked for itself.
+    let chain = show(&ask(&server, "into.example.", RecordType::TXT).await);
+    assert_eq!(chain, "NOERROR aa\nan into.example. 300 CNAME a.example.\n");
     assert_eq!(ask(&server, "a.example.", RecordType::TXT).await.answers[0].rdata.to_string(), "\"child\"");
     assert_eq!(ask(&server, "x.a.example.", RecordType::TXT).await.authority[0].name, name("a.example."));
     assert_eq!(ask(&server, "a.example.", RecordType::DS).await.authority[0].name, name("example."));
