@@ -1,0 +1,326 @@
+//! The way from the roots down to a zone, referral by referral (RFC 1034 section 5.3.3), and to the
+//! addresses of name servers. What it meets on the way it remembers, so a thousand zones under one
+//! TLD at one provider cost two questions each.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mailzone_record::{Name, Rdata, RecordType};
+use mailzone_wire::{Message, Query, Rcode};
+
+use crate::Ask;
+
+/// Why the walk did not get to a zone. Asking again may help with the first two alone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WalkError {
+    /// No server of a zone on the way gave an answer that leads on.
+    #[error("none of {asked} servers of {zone} answers usefully")]
+    Unanswered {
+        /// The zone on the way.
+        zone: Name,
+        /// How many of its servers were asked.
+        asked: usize,
+    },
+    /// No address of any server of a zone on the way could be found.
+    #[error("no address of any server of {zone} can be found")]
+    NoAddress {
+        /// The zone on the way.
+        zone: Name,
+    },
+    /// The servers' names lead to ever more names.
+    #[error("gave up after {0} questions: the name servers' names lead to ever more names")]
+    TooManyQueries(usize),
+    /// To find the name, it would have to be known.
+    #[error("the address of {0} depends on itself, and there is no glue")]
+    Loop(Name),
+    /// An NS record names an alias (RFC 2181 section 10.3).
+    #[error("{0} is an alias, which a name server's name must not be")]
+    Alias(Name),
+    /// The name has neither A nor AAAA records.
+    #[error("{0} has no address")]
+    Addressless(Name),
+}
+
+/// A zone on the way, with servers that answer for it.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    pub(crate) name: Name,
+    pub(crate) servers: Vec<SocketAddr>,
+}
+
+/// Where a walk ended.
+pub(crate) enum Reached {
+    /// A server of the parent refers to the very name.
+    Referral { parent: Arc<Cut>, ns: Vec<Name>, glue: Vec<(Name, IpAddr)> },
+    /// An authoritative answer.
+    Answer { cut: Arc<Cut>, message: Message },
+}
+
+/// What one walk has spent, and what it is in the middle of.
+#[derive(Debug, Default)]
+pub(crate) struct Trail {
+    pub(crate) queries: usize,
+    resolving: Vec<Name>,
+}
+
+/// Questions for one zone, all detours included. An ordinary zone takes under twenty.
+const MAX_QUERIES: usize = 250;
+
+/// Name servers' names that are looked up for the sake of one another.
+const MAX_DEPTH: usize = 8;
+
+/// Servers of one zone that are tried until one leads on.
+const MAX_TRIES: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct Walker<A> {
+    pub(crate) ask: A,
+    pub(crate) port: u16,
+    roots: Arc<Cut>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    cuts: HashMap<Name, Arc<Cut>>,
+    addresses: HashMap<Name, Vec<IpAddr>>,
+}
+
+/// What a message of a zone's server is good for.
+#[derive(Debug, PartialEq, Eq)]
+enum Reply {
+    Referral {
+        to: Name,
+        ns: Vec<Name>,
+        glue: Vec<(Name, IpAddr)>,
+    },
+    Answer,
+    /// It leads nowhere: a failure, a refusal, a referral upwards or to where we are.
+    Useless,
+}
+
+impl<A: Ask> Walker<A> {
+    pub(crate) fn new(ask: A, roots: Vec<SocketAddr>, port: u16) -> Self {
+        let roots = Arc::new(Cut { name: Name::root(), servers: roots });
+        Self { ask, port, roots, known: Mutex::default() }
+    }
+
+    pub(crate) fn roots(&self) -> &[SocketAddr] {
+        &self.roots.servers
+    }
+
+    /// Walks to the authority for `name`. With `stop` a referral to the very name ends the walk.
+    pub(crate) async fn walk(
+        &self,
+        trail: &mut Trail,
+        name: &Name,
+        rtype: RecordType,
+        stop: bool,
+    ) -> Result<Reached, WalkError> {
+        let mut cut = self.closest(name, stop);
+        // Each referral leads to a longer name, so this ends.
+        loop {
+            match self.ask_any(trail, &cut, name, rtype).await? {
+                (Reply::Referral { to, ns, glue }, _) if stop && to == *name => {
+                    return Ok(Reached::Referral { parent: cut, ns, glue });
+                }
+                (Reply::Referral { to, ns, glue }, _) => cut = self.descend(trail, &cut, to, ns, glue).await?,
+                (_, message) => return Ok(Reached::Answer { cut, message }),
+            }
+        }
+    }
+
+    /// The addresses of a host, sorted, as its own zone has them.
+    pub(crate) fn addresses<'a>(
+        &'a self,
+        trail: &'a mut Trail,
+        host: &'a Name,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<IpAddr>, WalkError>> + Send + 'a>> {
+        Box::pin(async move {
+            if let Some(known) = self.known().addresses.get(host) {
+                return Ok(known.clone());
+            }
+            if trail.resolving.contains(host) || trail.resolving.len() >= MAX_DEPTH {
+                return Err(WalkError::Loop(host.clone()));
+            }
+            trail.resolving.push(host.clone());
+            let v4 = self.addresses_of(trail, host, RecordType::A).await;
+            let v6 = match &v4 {
+                Err(WalkError::Unanswered { .. }) | Ok(_) => self.addresses_of(trail, host, RecordType::AAAA).await,
+                Err(_) => Ok(Vec::new()),
+            };
+            trail.resolving.pop();
+            let mut all = match (v4, v6) {
+                (Ok(v4), Ok(v6)) => [v4, v6].concat(),
+                // One family that could not be asked for does not hide the other.
+                (Ok(one), Err(error)) | (Err(error), Ok(one)) if one.is_empty() => return Err(error),
+                (Ok(one), Err(_)) | (Err(_), Ok(one)) => return Ok(one),
+                (Err(error), Err(_)) => return Err(error),
+            };
+            if all.is_empty() {
+                return Err(WalkError::Addressless(host.clone()));
+            }
+            all.sort();
+            all.dedup();
+            self.known().addresses.insert(host.clone(), all.clone());
+            Ok(all)
+        })
+    }
+
+    async fn addresses_of(&self, trail: &mut Trail, host: &Name, rtype: RecordType) -> Result<Vec<IpAddr>, WalkError> {
+        let Reached::Answer { message, .. } = self.walk(trail, host, rtype, false).await? else {
+            // Only a walk that stops at the cut ends in a referral.
+            return Ok(Vec::new());
+        };
+        if message.answers_of(host, RecordType::CNAME).next().is_some() {
+            return Err(WalkError::Alias(host.clone()));
+        }
+        Ok(message.answers_of(host, rtype).filter_map(|record| address(&record.rdata)).collect())
+    }
+
+    /// Asks the servers of a zone, IPv4 first, one after the other until one leads on.
+    pub(crate) async fn ask_zone(
+        &self,
+        trail: &mut Trail,
+        cut: &Cut,
+        name: &Name,
+        rtype: RecordType,
+    ) -> Result<Message, WalkError> {
+        self.ask_any(trail, cut, name, rtype).await.map(|(_, message)| message)
+    }
+
+    async fn ask_any(
+        &self,
+        trail: &mut Trail,
+        cut: &Cut,
+        name: &Name,
+        rtype: RecordType,
+    ) -> Result<(Reply, Message), WalkError> {
+        let mut servers = cut.servers.clone();
+        // Different names begin with different servers; a name always with the same.
+        let first = share(name, servers.len());
+        servers.rotate_left(first);
+        servers.sort_by_key(SocketAddr::is_ipv6);
+        let mut asked = 0;
+        for server in servers {
+            if asked == MAX_TRIES {
+                break;
+            }
+            if trail.queries >= MAX_QUERIES {
+                return Err(WalkError::TooManyQueries(trail.queries));
+            }
+            trail.queries += 1;
+            match self.ask.ask(server, Query::authoritative(name.clone(), rtype)).await {
+                Ok(exchange) => {
+                    asked += 1;
+                    let reply = interpret(&cut.name, name, &exchange.message);
+                    if reply != Reply::Useless {
+                        return Ok((reply, exchange.message));
+                    }
+                }
+                Err(error) => asked += usize::from(!error.is_unreachable_from_here()),
+            }
+        }
+        Err(WalkError::Unanswered { zone: cut.name.clone(), asked })
+    }
+
+    async fn descend(
+        &self,
+        trail: &mut Trail,
+        parent: &Cut,
+        to: Name,
+        ns: Vec<Name>,
+        glue: Vec<(Name, IpAddr)>,
+    ) -> Result<Arc<Cut>, WalkError> {
+        // Glue is believed for what the parent is above of.
+        let trusted = glue.into_iter().filter(|(host, _)| host.is_at_or_below(&parent.name));
+        let mut ips: Vec<IpAddr> = trusted.map(|(_, ip)| ip).collect();
+        for host in &ns {
+            if !ips.is_empty() {
+                break;
+            }
+            match self.addresses(trail, host).await {
+                Ok(found) => ips = found,
+                Err(error @ WalkError::TooManyQueries(_)) => return Err(error),
+                Err(_) => {}
+            }
+        }
+        if ips.is_empty() {
+            return Err(WalkError::NoAddress { zone: to });
+        }
+        ips.sort();
+        ips.dedup();
+        let servers = ips.into_iter().map(|ip| SocketAddr::new(ip, self.port)).collect();
+        let cut = Arc::new(Cut { name: to.clone(), servers });
+        self.known().cuts.insert(to, Arc::clone(&cut));
+        Ok(cut)
+    }
+
+    /// The lowest zone known at `name` or above; with `above` not at it.
+    fn closest(&self, name: &Name, above: bool) -> Arc<Cut> {
+        let known = self.known();
+        let mut at = if above { name.parent() } else { Some(name.clone()) };
+        while let Some(name) = at {
+            if let Some(cut) = known.cuts.get(&name) {
+                return Arc::clone(cut);
+            }
+            at = name.parent();
+        }
+        Arc::clone(&self.roots)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Each use is one look-up or one insertion, so a panic elsewhere leaves nothing half-done.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a message of a server of `cut`, asked for `name`, is good for.
+fn interpret(cut: &Name, name: &Name, message: &Message) -> Reply {
+    if !matches!(message.rcode, Rcode::NoError | Rcode::NxDomain) {
+        return Reply::Useless;
+    }
+    let denied = message.authority.iter().any(|record| record.rtype() == RecordType::SOA);
+    let leads_on = |to: &Name| to != cut && to.is_at_or_below(cut) && name.is_at_or_below(to);
+    let to = message.authority.iter().find(|record| record.rtype() == RecordType::NS && leads_on(&record.name));
+    if let Some(to) = to.filter(|_| message.answers.is_empty() && !denied) {
+        let ns = name_servers(&message.authority, &to.name);
+        let glue = message.additional.iter().filter(|record| ns.contains(&record.name));
+        let glue = glue.filter_map(|record| Some((record.name.clone(), address(&record.rdata)?))).collect();
+        return Reply::Referral { to: to.name.clone(), ns, glue };
+    }
+    if message.authoritative { Reply::Answer } else { Reply::Useless }
+}
+
+/// The NS records' names at `owner`, sorted, each once.
+pub(crate) fn name_servers(records: &[mailzone_wire::Record], owner: &Name) -> Vec<Name> {
+    let at_owner = records.iter().filter(|record| record.name == *owner);
+    let mut names: Vec<Name> = at_owner
+        .filter_map(|record| match &record.rdata {
+            Rdata::Ns(host) => Some(host.to_lowercase()),
+            _ => None,
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+pub(crate) fn address(rdata: &Rdata) -> Option<IpAddr> {
+    match rdata {
+        Rdata::A(ip) => Some((*ip).into()),
+        Rdata::Aaaa(ip) => Some((*ip).into()),
+        _ => None,
+    }
+}
+
+fn share(name: &Name, of: usize) -> usize {
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    hasher.finish().checked_rem(of as u64).unwrap_or(0) as usize
+}
