@@ -344,7 +344,7 @@ fn read_network(text: &str, v4: bool, at: usize) -> Result<Network> {
     let prefix_at = at + address_text.len() + 1;
     let prefix = read_prefix(prefix, limit, prefix_at)?;
     // `read_prefix` kept the length within the family's limit.
-    Ok(Network::new(address, prefix).unwrap_or(Network::host(address)))
+    Ok(Network::new(address, prefix).unwrap_or_else(|| Network::host(address)))
 }
 
 fn bad_address(text: &str, address: &str, v4: bool, at: usize) -> SpfError {
@@ -477,7 +477,7 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
