@@ -88,10 +88,9 @@ pub fn decode_request(bytes: &[u8]) -> Result<Request, RequestError> {
 /// the largest length in octets, at most 65,535.
 pub fn encode_response(request: &Request, message: &Message, limit: usize) -> Result<Vec<u8>, EncodeError> {
     let mut bytes = Vec::with_capacity(512);
-    let mut encoder = BinEncoder::new(&mut bytes);
-    encoder.set_max_size(u16::try_from(limit).unwrap_or(u16::MAX));
-    write(&mut encoder, request, message)?;
-    Ok(bytes)
+    // Not with the encoder's own limit: it counts a name before compression.
+    write(&mut BinEncoder::new(&mut bytes), request, message)?;
+    if bytes.len() > limit { Err(EncodeError::TooLong) } else { Ok(bytes) }
 }
 
 fn question(reader: &mut Reader<'_>, id: u16, flags: u16) -> Result<Request, Malformed> {

@@ -330,6 +330,11 @@ mod tests {
         let request = decode_request(&encode_query(&query, 1)).unwrap();
         let bytes = encode_response(&request, &message, 512).unwrap();
         assert_eq!(bytes.len(), 12 + 17 + 2 * (2 + 10 + 2 + 4) + 11);
+        // The limit counts what is sent, not the names before compression.
+        let plain = decode_request(&encode_query(&Query { edns: false, ..query }, 1)).unwrap();
+        let fits = bytes.len() - 11;
+        assert_eq!(encode_response(&plain, &message, fits).unwrap().len(), fits);
+        assert_eq!(encode_response(&plain, &message, fits - 1), Err(EncodeError::TooLong));
     }
 
     #[test]
