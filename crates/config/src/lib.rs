@@ -2,17 +2,29 @@
 //!
 //! [`load`] reads files; everything else is pure.
 
+mod check;
 mod diagnostic;
 mod domain;
 pub mod escape;
+mod keys;
+mod load;
+mod lower;
+mod mail_texts;
+mod merge;
+mod raw;
+mod schema;
 mod settings;
 mod source;
+mod suggest;
+mod texts;
 
 pub use diagnostic::{Diagnostic, Related, Severity};
 pub use domain::{
     Allow, CaaSetting, Date, DkimKey, DkimSetting, Domain, MailUse, MtaSts, MtaStsHost, MtaStsMode, MtaStsSetting,
     MxSetting, RecordSetting, ReportAuthorisation, Slot, SpfSetting, TextOrCname,
 };
+pub use load::{MAX_FILE_SIZE, Source, load, parse};
+pub use schema::schema;
 pub use settings::{
     Care, Dns, EffectiveKey, Host, Latency, OnExceed, Propagation, ProviderSettings, Resolver, Settings, Statistic,
     Zonefile,

@@ -1,0 +1,227 @@
+//! The sample configurations under `tests/fixtures/config`, and laws that hold for any text.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use mailzone_config::{Diagnostic, Settings, Source, SourceFile, load, parse, schema};
+use mailzone_record::Name;
+
+mod laws;
+
+fn fixtures(kind: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/config").join(kind)
+}
+
+/// The samples of a kind: files and directories, sorted.
+fn samples(kind: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(fixtures(kind)).unwrap();
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.is_dir() || path.extension().is_some_and(|end| end == "toml"));
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+fn load_path(path: &Path) -> Result<Settings, Vec<Diagnostic>> {
+    load(&[Source::Path(path.to_owned())])
+}
+
+/// A configuration of one file that names no others.
+fn load_text(text: &str) -> Result<Settings, Vec<Diagnostic>> {
+    let file = SourceFile::new("mailzone.toml", text);
+    parse(&[file], PathBuf::from("."), &mut |path| Err(format!("{} does not exist", path.display())))
+}
+
+/// Loads a text with a provider `p` and returns what was wanted of `example.com`.
+fn example(text: &str) -> mailzone_config::Domain {
+    let text = format!("[providers.p]\ntype = \"zonefile\"\ndirectory = \"z\"\n[defaults]\nprovider = \"p\"\n{text}");
+    let settings = load_text(&text).unwrap_or_else(|errors| panic!("{}", messages(&errors)));
+    settings.domains[&Name::parse("example.com").unwrap()].clone()
+}
+
+fn messages(diagnostics: &[Diagnostic]) -> String {
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        writeln!(text, "{diagnostic}\n").unwrap();
+    }
+    text.replace(&fixtures("").display().to_string(), "")
+}
+
+fn json(value: &toml::Value) -> serde_json::Value {
+    match value {
+        toml::Value::String(text) => text.as_str().into(),
+        toml::Value::Integer(number) => (*number).into(),
+        toml::Value::Float(number) => (*number).into(),
+        toml::Value::Boolean(value) => (*value).into(),
+        toml::Value::Datetime(date) => date.to_string().into(),
+        toml::Value::Array(items) => items.iter().map(json).collect(),
+        toml::Value::Table(table) => table.iter().map(|(key, value)| (key.clone(), json(value))).collect(),
+    }
+}
+
+#[test]
+fn valid_samples_load_and_pass_the_schema() {
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler.add_resource("mailzone.schema.json", schema()).unwrap();
+    let compiled = compiler.compile("mailzone.schema.json", &mut schemas).unwrap();
+    for path in samples("valid") {
+        if let Err(errors) = load_path(&path) {
+            panic!("{}: {}", path.display(), messages(&errors));
+        }
+        if path.is_file() {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let value = json(&toml::Value::Table(text.parse().unwrap()));
+            if let Err(error) = schemas.validate(&value, compiled) {
+                panic!("{}: {error:#}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn invalid_samples_say_why() {
+    for path in samples("invalid") {
+        let Err(errors) = load_path(&path) else { panic!("{} loads", path.display()) };
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        insta::assert_snapshot!(name, messages(&errors));
+    }
+}
+
+#[test]
+fn everything_means_what_it_says() {
+    let settings = load_path(&fixtures("valid/everything.toml")).unwrap();
+    let domain = &settings.domains[&Name::parse("example.com").unwrap()];
+    insta::assert_debug_snapshot!("everything_domain", domain, );
+    insta::assert_debug_snapshot!("everything_hosts", settings.hosts);
+    let names: Vec<String> = settings.domains.keys().map(Name::to_text_without_dot).collect();
+    assert_eq!(
+        names.join(" "),
+        "example.com lists.example.com news.example.com shop.example.com a.example b.example c.example d.example xn--bcher-kva.example"
+    );
+}
+
+#[test]
+fn layers_in_order() {
+    let domain = example(
+        r#"
+        ttl = 60
+        spf = { mx = true, all = "?" }
+        [profiles.one]
+        dmarc = { policy = "none", rua = ["mailto:one@example.com"] }
+        mail = "send"
+        [profiles.two]
+        dmarc = { policy = "quarantine" }
+        [groups.g]
+        domains = ["example.com"]
+        profiles = ["one", "two"]
+        spf = { a = true }
+        [domains."Example.COM."]
+        spf = { all = "-" }
+        "#,
+    );
+    let text = |slot: &mailzone_config::Slot<mailzone_config::TextOrCname>| format!("{:?}", slot.wanted().unwrap());
+    assert_eq!(domain.spf.unwrap().value.wanted().unwrap().text, "v=spf1 mx a -all");
+    assert_eq!(text(&domain.dmarc.unwrap().value), r#"Text("v=DMARC1; p=quarantine; rua=mailto:one@example.com")"#);
+    assert!(domain.mail.sends() && !domain.mail.receives());
+    assert_eq!(domain.ttl.unwrap().value.as_secs(), 60);
+    let explained: String = domain.effective.iter().fold(String::new(), |mut text, key| {
+        writeln!(text, "{} = {}  {} {}", key.key, key.value(), key.via, key.place).unwrap();
+        text
+    });
+    insta::assert_snapshot!(explained, @"");
+}
+
+#[test]
+fn below_another_domain_little_is_inherited() {
+    let text = |inherit: &str| {
+        format!(
+            r#"
+            [providers.p]
+            type = "zonefile"
+            directory = "z"
+            [defaults]
+            provider = "p"
+            ttl = 60
+            profiles = ["send-only"]
+            [domains."example.com"]
+            [domains."a.example.com"]
+            {inherit}
+            "#
+        )
+    };
+    let name = Name::parse("a.example.com").unwrap();
+    let plain = &load_text(&text("")).unwrap().domains[&name];
+    assert!(plain.ttl.is_some() && plain.dmarc.is_none() && plain.mail.receives());
+    let inherits = &load_text(&text("inherit = true")).unwrap().domains[&name];
+    assert!(inherits.dmarc.as_ref().unwrap().from_profile && !inherits.mail.receives());
+}
+
+#[test]
+fn built_in_profiles() {
+    let parked = example("[domains.\"example.com\"]\nprofiles = [\"parked\"]");
+    insta::assert_debug_snapshot!("parked", (parked.mx, parked.spf, parked.dmarc, parked.dkim, parked.caa, parked.records));
+}
+
+#[test]
+fn files_of_a_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("b.toml", "[domains.\"b.example\"]\n");
+    write("a.toml", "[providers.p]\ntype = \"zonefile\"\ndirectory = \"z\"\n[defaults]\nprovider = \"p\"\n");
+    write(".hidden.toml", "nonsense");
+    write("c.txt", "nonsense");
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
+    write("sub/d.toml", "nonsense");
+    let settings = load_path(folder.path()).unwrap();
+    assert_eq!(settings.files, ["a.toml", "b.toml"].map(|name| folder.path().join(name)));
+    assert_eq!(settings.state_base, folder.path());
+    assert_eq!(settings.domains.len(), 1);
+}
+
+#[test]
+fn what_cannot_be_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("file"), "x = 1").unwrap();
+    std::fs::write(at("latin1.toml"), b"a = 1\nb = \"\xfc\"\n").unwrap();
+    std::fs::create_dir_all(at("folder/x.toml")).unwrap();
+    let mut text = String::new();
+    for name in ["missing.toml", "file/mailzone.toml", "latin1.toml", "folder"] {
+        text += &messages(&load_path(&at(name)).unwrap_err());
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink("nowhere.toml", at("link.toml")).unwrap();
+        text += &messages(&load_path(&at("link.toml")).unwrap_err());
+    }
+    let text = text.replace(&folder.path().display().to_string(), "DIR");
+    insta::assert_snapshot!(text, @"");
+}
+
+/// Also how long ten thousand domains take: `cargo test --release -- --nocapture thousand`.
+#[test]
+fn ten_thousand_domains() {
+    let mut text = String::from(
+        "[providers.p]\ntype = \"zonefile\"\ndirectory = \"z\"\n[defaults]\nprovider = \"p\"\n\
+         [groups.parked]\nprofiles = [\"parked\"]\ndomains = [\n",
+    );
+    for n in 0..5_000 {
+        writeln!(text, "  \"parked-{n}.example\",").unwrap();
+    }
+    text.push_str("]\n");
+    for n in 0..5_000 {
+        writeln!(
+            text,
+            "[domains.\"d{n}.example\"]\nmx = [{{ preference = 10, host = \"mail.example.com\" }}]\n\
+             spf = {{ mx = true, ip4 = [\"192.0.2.0/24\"], all = \"-\" }}\n\
+             dmarc = {{ policy = \"reject\", rua = [\"mailto:d{n}@example.com\"] }}\n\
+             dkim.s1 = {{ cname = \"s1.example.net\" }}\n"
+        )
+        .unwrap();
+    }
+    let start = std::time::Instant::now();
+    let settings = load_text(&text).unwrap();
+    println!("10,000 domains: {:?}", start.elapsed());
+    assert_eq!(settings.domains.len(), 10_000);
+}
