@@ -12,6 +12,8 @@ pub struct Error {
     pub doing: &'static str,
     /// The file or directory it was about.
     pub path: PathBuf,
+    /// Whether a replacing file was in place already: readers see it, a power cut may still undo it.
+    pub replaced: bool,
     /// The system's answer.
     #[source]
     pub source: io::Error,
@@ -21,7 +23,7 @@ impl Error {
     /// For `map_err`: the system's answer with what it was about.
     pub(crate) fn at(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self { doing, path, source }
+        move |source| Self { doing, path, replaced: false, source }
     }
 
     /// The system's kind of the failure.

@@ -8,7 +8,7 @@ use crate::Error;
 /// ends. The file stays: removing it would let two processes hold locks on two files of one name.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -18,10 +18,18 @@ impl Lock {
         let doing = "locking";
         let file = open(path).map_err(Error::at(doing, path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Self { _file: file })),
+            Ok(()) => Ok(Some(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(source)) => Err(Error::at(doing, path)(source)),
         }
+    }
+}
+
+impl Drop for Lock {
+    /// Closing alone would not do: a child that another thread is just starting has the file open too,
+    /// until it executes its program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 
@@ -50,6 +58,18 @@ mod tests {
         drop(held);
         assert!(Lock::try_acquire(&path).unwrap().is_some());
         assert!(path.exists());
+    }
+
+    /// A copy of the handle, as a child has one between fork and exec, does not keep the lock.
+    #[test]
+    fn dropping_unlocks() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::try_acquire(&path).unwrap().unwrap();
+        let copy = held.file.try_clone().unwrap();
+        drop(held);
+        assert!(Lock::try_acquire(&path).unwrap().is_some());
+        drop(copy);
     }
 
     #[test]

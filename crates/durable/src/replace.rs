@@ -111,7 +111,7 @@ fn write(path: &Path, contents: &[u8], mode: Mode<'_>) -> Result<Replaced, Error
     }
     step("syncing", path, || file.as_file().sync_all())?;
     step("renaming over", path, || file.persist(path).map(|_| ()).map_err(|error| error.error))?;
-    sync_parent(path)?;
+    sync_parent(path).map_err(|error| Error { replaced: true, ..error })?;
     Ok(Replaced { ownership_kept })
 }
 

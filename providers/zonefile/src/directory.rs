@@ -1,0 +1,274 @@
+//! Which files of a directory are zones, and what stands against reading or writing them.
+
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use mailzone_provider::{ProviderError, ProviderErrorKind, Zone, ZoneId};
+use mailzone_record::Name;
+
+use crate::failure::{io_error, reading};
+
+const ENDING: &str = ".zone";
+
+/// A regular file, or a link, whose name says that it is a zone.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// The name in the directory; the zone's identifier.
+    pub(crate) file_name: String,
+    /// The origin, in lower case.
+    pub(crate) origin: Name,
+    /// The file that is meant, behind links; or what is wrong with the link.
+    pub(crate) real: Result<PathBuf, Obstacle>,
+}
+
+/// Why a zone's file is not written, or not even read, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Obstacle {
+    pub(crate) reason: String,
+    pub(crate) remedy: String,
+}
+
+impl Obstacle {
+    pub(crate) fn new(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { reason: reason.into(), remedy: remedy.into() }
+    }
+
+    /// As the error of an operation that needs what the obstacle forbids.
+    pub(crate) fn into_error(self, operation: String) -> ProviderError {
+        ProviderError::new(operation, ProviderErrorKind::Refused(self.reason), self.remedy)
+    }
+}
+
+/// All zones of `directory`, by file name. Names are read, links followed, nothing is opened: a FIFO in
+/// the directory holds nobody up.
+pub(crate) fn survey(directory: &Path) -> Result<Vec<Entry>, ProviderError> {
+    let listed = list(directory)?;
+    let mut home = None;
+    let mut entries = Vec::with_capacity(listed.len());
+    for (name, kind) in listed {
+        let Some((file_name, origin)) = name.to_str().and_then(|name| Some((name, origin_of(name)?))) else {
+            continue;
+        };
+        let file = directory.join(file_name);
+        let real = if kind.is_symlink() {
+            // Resolved once, and only where there is a link.
+            let home = home.get_or_insert_with(|| directory.canonicalize());
+            match follow(&file, home.as_deref()) {
+                Ok(Some(real)) => Ok(real),
+                Ok(None) => continue,
+                Err(obstacle) => Err(obstacle),
+            }
+        } else if kind.is_file() {
+            Ok(file)
+        } else {
+            tracing::warn!(file = %file.display(), "not a regular file, so not a zone");
+            continue;
+        };
+        entries.push(Entry { file_name: file_name.to_owned(), origin, real });
+    }
+    entries.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+    Ok(entries)
+}
+
+/// The file of a zone that was listed earlier, or is named by its identifier.
+pub(crate) fn find(directory: &Path, zone: &Zone) -> Result<Entry, ProviderError> {
+    let operation = || format!("looking for {} in {}", zone.name.to_text_without_dot(), directory.display());
+    let missing = || {
+        let message = format!("no zone file {}", zone.id);
+        let remedy = format!("a zone is a regular file named {}{ENDING}", zone.name.to_text_without_dot());
+        ProviderError::new(operation(), ProviderErrorKind::NoZone(message), remedy)
+    };
+    let file_name = zone.id.as_str();
+    // The identifier may come from a configuration: it must not lead elsewhere.
+    let plain = Path::new(file_name).file_name().is_some_and(|last| last == file_name);
+    let origin = origin_of(file_name).filter(|origin| plain && *origin == zone.name).ok_or_else(missing)?;
+    let file = directory.join(file_name);
+    let metadata = match fs::symlink_metadata(&file) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            list(directory)?;
+            return Err(missing());
+        }
+        Err(error) => return Err(io_error(operation(), error)),
+    };
+    let real = if metadata.is_symlink() {
+        match follow(&file, directory.canonicalize().as_deref()) {
+            Ok(Some(real)) => Ok(real),
+            Ok(None) => return Err(not_regular(&file)),
+            Err(obstacle) => Err(obstacle),
+        }
+    } else if metadata.is_file() {
+        Ok(file)
+    } else {
+        return Err(not_regular(&file));
+    };
+    Ok(Entry { file_name: file_name.to_owned(), origin, real })
+}
+
+/// What stands against writing the file behind `entry`, from its surroundings alone; `all` are the zones
+/// of the directory.
+pub(crate) fn obstacle(directory: &Path, entry: &Entry, all: &[Entry]) -> Option<Obstacle> {
+    let real = match &entry.real {
+        Ok(real) => real,
+        Err(obstacle) => return Some(obstacle.clone()),
+    };
+    twin(entry, all).or_else(|| shared(entry, real, all)).or_else(|| linked(real)).or_else(|| {
+        let file = directory.join(&entry.file_name);
+        journal(&file).or_else(|| if *real == file { None } else { journal(real) })
+    })
+}
+
+/// The zone's identifier.
+pub(crate) fn id(entry: &Entry) -> ZoneId {
+    ZoneId::new(entry.file_name.as_str())
+}
+
+/// The origin that a file name gives: `ORIGIN.zone` in any case, not hidden, A-labels or IDN.
+fn origin_of(file_name: &str) -> Option<Name> {
+    if file_name.starts_with('.') {
+        return None;
+    }
+    let split = file_name.len().checked_sub(ENDING.len())?;
+    let (origin, ending) = file_name.split_at_checked(split)?;
+    if !ending.eq_ignore_ascii_case(ENDING) {
+        return None;
+    }
+    match Name::parse_idn(origin) {
+        Ok(name) if !name.is_root() => Some(name.to_lowercase()),
+        _ => {
+            tracing::warn!(file = file_name, "the file name is no domain name, so not a zone");
+            None
+        }
+    }
+}
+
+fn list(directory: &Path) -> Result<Vec<(OsString, fs::FileType)>, ProviderError> {
+    let operation = || format!("listing {}", directory.display());
+    let wrong = |message: &str, remedy: &str| {
+        ProviderError::new(operation(), ProviderErrorKind::Configuration(message.into()), remedy)
+    };
+    let remedy = "name an existing directory of ORIGIN.zone files as the provider's `directory`";
+    match fs::metadata(directory) {
+        Ok(metadata) if metadata.is_dir() => {}
+        Ok(_) => return Err(wrong("this is a file, not a directory", remedy)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(wrong("no such directory", remedy)),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(wrong("a part of the path is a file, not a directory", remedy));
+        }
+        Err(error) => return Err(io_error(operation(), error)),
+    }
+    let entries = fs::read_dir(directory).map_err(|error| io_error(operation(), error))?;
+    let mut listed = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|error| io_error(operation(), error))?;
+        match entry.file_type() {
+            Ok(kind) => listed.push((entry.file_name(), kind)),
+            // Gone since the listing began.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(io_error(operation(), error)),
+        }
+    }
+    Ok(listed)
+}
+
+/// The regular file that a link leads to, `None` if it leads to something else.
+fn follow(link: &Path, home: Result<&Path, &io::Error>) -> Result<Option<PathBuf>, Obstacle> {
+    let real = link.canonicalize().map_err(|error| {
+        let leads = fs::read_link(link).map(|target| format!(" to {}", target.display())).unwrap_or_default();
+        let what = if error.kind() == io::ErrorKind::NotFound {
+            format!("a dangling symbolic link{leads}")
+        } else {
+            format!("a symbolic link{leads} that cannot be followed: {error}")
+        };
+        Obstacle::new(what, "make the link lead to a zone file in the same directory, or remove it")
+    })?;
+    if !home.is_ok_and(|home| real.starts_with(home)) {
+        return Err(Obstacle::new(
+            format!("a symbolic link out of the directory, to {}", real.display()),
+            "put the file itself into the directory, or name the directory that it is in",
+        ));
+    }
+    Ok(real.is_file().then_some(real))
+}
+
+/// Two files for one zone: a name server reads one of them, and nobody knows which.
+fn twin(entry: &Entry, all: &[Entry]) -> Option<Obstacle> {
+    let twin = all.iter().find(|other| other.origin == entry.origin && other.file_name != entry.file_name)?;
+    let (first, second) =
+        (entry.file_name.as_str().min(&twin.file_name), entry.file_name.as_str().max(&twin.file_name));
+    let zone = entry.origin.to_text_without_dot();
+    Some(Obstacle::new(format!("two files are the zone {zone}: {first} and {second}"), "keep one of them"))
+}
+
+/// One file for two zones: a change of one would be a change of the other.
+fn shared(entry: &Entry, real: &Path, all: &[Entry]) -> Option<Obstacle> {
+    let is_same = |other: &&Entry| {
+        let Ok(theirs) = &other.real else { return false };
+        // Only one of them can be the file itself; the other's path went through a link.
+        theirs.file_name() == real.file_name() && same_path(theirs, real)
+    };
+    let other = all.iter().filter(|other| other.file_name != entry.file_name).find(is_same)?;
+    let reason = format!("{} is the same file as {}", entry.file_name, other.file_name);
+    Some(Obstacle::new(reason, "give each zone a file of its own"))
+}
+
+fn same_path(a: &Path, b: &Path) -> bool {
+    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(unix)]
+fn linked(real: &Path) -> Option<Obstacle> {
+    use std::os::unix::fs::MetadataExt;
+
+    let count = fs::metadata(real).as_ref().map_or(1, Metadata::nlink);
+    (count > 1).then(|| {
+        Obstacle::new(
+            format!("{count} hard links lead to the file, and replacing it would part them"),
+            "make it a file of its own: copy it and move the copy over it",
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn linked(_: &Path) -> Option<Obstacle> {
+    None
+}
+
+/// BIND's journal beside a file means that the server itself writes it.
+fn journal(file: &Path) -> Option<Obstacle> {
+    let mut behind = file.as_os_str().to_owned();
+    behind.push(".jnl");
+    let journals = [PathBuf::from(behind), file.with_extension("jnl")];
+    let found = journals.into_iter().find(|journal| fs::symlink_metadata(journal).is_ok())?;
+    Some(Obstacle::new(
+        format!("a name server updates this zone itself: there is a journal, {}", found.display()),
+        "use the rfc2136 provider; or run `rndc freeze` and remove the journal before, `rndc thaw` after",
+    ))
+}
+
+fn not_regular(file: &Path) -> ProviderError {
+    let kind = ProviderErrorKind::Configuration("not a regular file".into());
+    ProviderError::new(reading(file), kind, "a zone is a regular file named ORIGIN.zone")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins() {
+        let origin = |file: &str| origin_of(file).map(|name| name.to_string());
+        assert_eq!(origin("example.com.zone").unwrap(), "example.com.");
+        assert_eq!(origin("Example.COM.Zone").unwrap(), "example.com.");
+        assert_eq!(origin("com.zone").unwrap(), "com.");
+        assert_eq!(origin("b\u{fc}cher.example.zone").unwrap(), "xn--bcher-kva.example.");
+        assert_eq!(origin("xn--bcher-kva.example.zone").unwrap(), "xn--bcher-kva.example.");
+        assert_eq!(origin("0\\04725.2.0.192.in-addr.arpa.zone").unwrap(), "0/25.2.0.192.in-addr.arpa.");
+        for none in [".zone", "..zone", ".example.com.zone", "example.com", "a..b.zone", "zone", "x.zone.jnl", "\u{fc}"]
+        {
+            assert_eq!(origin(none), None, "{none}");
+        }
+    }
+}
