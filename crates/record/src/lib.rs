@@ -12,6 +12,7 @@ mod rtype;
 mod table;
 mod ttl;
 mod wirefmt;
+pub mod zonefile;
 
 pub use name::{Name, NameError};
 pub use parse::{Field, ParseError, parse_rdata, parse_rdata_text};

@@ -1,4 +1,8 @@
 //! Properties and fixtures of the record crate.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may unwrap")]
+
 mod rdata;
 mod strategies;
+mod zone_edit;
+mod zonefile;
