@@ -1,1 +1,15 @@
-fn main() {}
+//! `mailzone`: infrastructure as code for the DNS records that make mail trusted.
+
+mod args;
+mod cmd;
+mod context;
+mod embedded;
+mod registry;
+mod ui;
+mod views;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    args::parse().map_or_else(|code| code, cmd::run)
+}

@@ -1,1 +1,22 @@
-//! Fetch, plan, apply, settle, verify; journal, lock, cancellation.
+//! Fetch, plan, apply, settle, verify: the way of a run, with its journal, locks and cancellation.
+//!
+//! Takes settings, providers, time and the DNS as values; reads no environment and writes to no terminal.
+
+pub mod apply;
+mod board;
+mod cancel;
+pub mod compile;
+mod event;
+mod exit;
+pub mod journal;
+pub mod plan;
+pub mod saved;
+mod state;
+pub mod verify;
+mod zones;
+
+pub use cancel::{Cancel, Canceller};
+pub use event::{Event, Events};
+pub use exit::Code;
+pub use state::{StateDir, StateError};
+pub use zones::{Providers, ZoneTable, provider_error};

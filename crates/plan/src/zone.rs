@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use mailzone_mailauth::{Class, Detail, Difference, Effect, Equality, Finding, KINDS, KindId, Severity, kind};
 use mailzone_provider::{Capabilities, Provider, RRsetChange, Refusal, Snapshot, Zone};
-use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Value};
+use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Ttl, Value};
 
 use crate::merge::MergeOptions;
 use crate::{Allow, Claim, DomainFacts, Merged, Slot, Target, guard};
@@ -49,6 +49,10 @@ pub struct ZonePlan {
     pub targets: Vec<Target>,
     /// RRsets by what happens to them.
     pub counts: Counts,
+    /// The name servers that the zone itself names, sorted.
+    pub apex_ns: Vec<Name>,
+    /// How long a denial from this zone may be kept (RFC 2308 section 5): the SOA's TTL and last field.
+    pub negative: Option<(Ttl, u32)>,
 }
 
 /// One RRset before and after, and what that means.
@@ -399,7 +403,7 @@ impl<'a> Planner<'a> {
         if let (Some(before), Some(after)) = (change.before(), change.after())
             && before.ttl != after.ttl
         {
-            let text = |ttl: Option<mailzone_record::Ttl>| ttl.map_or("automatic".to_owned(), |ttl| ttl.to_string());
+            let text = |ttl: Option<Ttl>| ttl.map_or("automatic".to_owned(), |ttl| ttl.to_string());
             details.push(Detail::changed("ttl", text(before.ttl), text(after.ttl)));
         }
         relies_on.sort();
@@ -551,6 +555,8 @@ impl<'a> Planner<'a> {
             error,
             targets: self.targets,
             counts: self.counts,
+            apex_ns: apex_ns(self.input.snapshot, &zone.name),
+            negative: negative(self.input.snapshot, &zone.name),
         }
     }
 }
@@ -567,6 +573,8 @@ impl ZonePlan {
             error: Some(error),
             targets: Vec::new(),
             counts: Counts::default(),
+            apex_ns: Vec::new(),
+            negative: None,
         }
     }
 
@@ -713,6 +721,28 @@ fn reason(action: Action, merged: &Merged<'_>, details: &[Detail]) -> String {
         Action::Delete => format!("{slots}: shall be absent"),
         Action::Update if details.iter().all(|detail| detail.term == "ttl") => format!("{slots}: another TTL"),
         Action::Update => format!("{slots}: differs from the configuration"),
+    }
+}
+
+fn apex_ns(snapshot: &Snapshot, apex: &Name) -> Vec<Name> {
+    let set = snapshot.get(apex, RecordType::NS);
+    let mut names: Vec<Name> = set
+        .iter()
+        .flat_map(|set| &set.values)
+        .filter_map(|value| match &value.rdata {
+            Rdata::Ns(name) => Some(name.clone()),
+            _ => None,
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+fn negative(snapshot: &Snapshot, apex: &Name) -> Option<(Ttl, u32)> {
+    let set = snapshot.get(apex, RecordType::SOA)?;
+    match &set.values.first()?.rdata {
+        Rdata::Soa(soa) => Some((set.ttl.or(snapshot.default_ttl())?, soa.minimum)),
+        _ => None,
     }
 }
 

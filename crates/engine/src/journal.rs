@@ -1,0 +1,247 @@
+//! The journal: what a run meant to write before each request, and what became of it.
+//!
+//! One JSON object a line. An `intent` is on the disk before the request goes out; the `outcome` with
+//! the same `id` follows. An intent without an outcome is a run that was cut off: the zone itself tells
+//! what happened, and the next `apply` starts from there. No entry holds a secret.
+
+use mailzone_plan::document::SetDoc;
+use mailzone_plan::{PlannedChange, document::ChangeDoc};
+use mailzone_provider::{ChangeResult, Outcome, ProviderId, Zone};
+use serde::{Deserialize, Serialize};
+
+/// The journal's format.
+pub const JOURNAL_VERSION: u32 = 1;
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum Entry {
+    /// About to write.
+    Intent(Intent),
+    /// Written, refused, or not known.
+    Outcome(OutcomeEntry),
+}
+
+/// What is about to be written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct Intent {
+    pub version: u32,
+    /// The run, shared by all its entries; `rollback` names it.
+    pub run: String,
+    /// The run, the zone and a number in it.
+    pub id: String,
+    /// RFC 3339.
+    pub at: String,
+    pub provider: String,
+    pub zone: String,
+    pub zone_id: String,
+    pub changes: Vec<JournalChange>,
+}
+
+/// One RRset of an intent: values in presentation format, the foreign ones apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct JournalChange {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub rtype: String,
+    pub slots: Vec<String>,
+    pub before: Option<SetDoc>,
+    pub after: Option<SetDoc>,
+    /// The foreign values, in both.
+    pub kept: Vec<String>,
+}
+
+/// What became of an intent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct OutcomeEntry {
+    pub version: u32,
+    pub run: String,
+    pub id: String,
+    pub at: String,
+    /// One for each change of the intent, in its order.
+    pub outcomes: Vec<String>,
+    /// What the provider said when it failed as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One run, as `mailzone history` lists it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct Run {
+    pub id: String,
+    pub at: String,
+    pub zones: Vec<String>,
+    /// Changes that the run meant to write.
+    pub changes: usize,
+    /// Those of them that the provider confirmed.
+    pub applied: usize,
+    /// Whether every intent has an outcome: `false` for a run that was cut off.
+    pub complete: bool,
+}
+
+impl Intent {
+    /// The intent to write these changes.
+    pub fn new(run: &str, number: usize, at: String, provider: &ProviderId, zone: &Zone, changes: &[&PlannedChange]) -> Self {
+        let changes = changes
+            .iter()
+            .map(|planned| {
+                let doc = ChangeDoc::new(planned);
+                JournalChange {
+                    name: doc.name,
+                    rtype: doc.rtype,
+                    slots: doc.slots,
+                    before: doc.before,
+                    after: doc.after,
+                    kept: doc.kept,
+                }
+            })
+            .collect();
+        Self {
+            version: JOURNAL_VERSION,
+            run: run.to_owned(),
+            id: format!("{run}/{}/{number}", zone.name.to_lowercase().to_text_without_dot()),
+            at,
+            provider: provider.to_string(),
+            zone: zone.name.to_lowercase().to_text_without_dot(),
+            zone_id: zone.id.to_string(),
+            changes,
+        }
+    }
+}
+
+impl OutcomeEntry {
+    /// What became of `intent`.
+    pub fn new(intent: &Intent, at: String, results: &[ChangeResult], error: Option<String>) -> Self {
+        Self {
+            version: JOURNAL_VERSION,
+            run: intent.run.clone(),
+            id: intent.id.clone(),
+            at,
+            outcomes: results.iter().map(|result| outcome_text(result.outcome).to_owned()).collect(),
+            error,
+        }
+    }
+}
+
+/// The runs of a journal, newest first.
+pub fn runs(entries: &[Entry]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut open: Vec<(String, String)> = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Intent(intent) => {
+                open.push((intent.run.clone(), intent.id.clone()));
+                let run = match runs.iter_mut().find(|run| run.id == intent.run) {
+                    Some(run) => run,
+                    None => {
+                        runs.push(Run {
+                            id: intent.run.clone(),
+                            at: intent.at.clone(),
+                            zones: Vec::new(),
+                            changes: 0,
+                            applied: 0,
+                            complete: true,
+                        });
+                        let last = runs.len() - 1;
+                        &mut runs[last]
+                    }
+                };
+                if !run.zones.contains(&intent.zone) {
+                    run.zones.push(intent.zone.clone());
+                }
+                run.changes += intent.changes.len();
+            }
+            Entry::Outcome(outcome) => {
+                open.retain(|(_, id)| *id != outcome.id);
+                if let Some(run) = runs.iter_mut().find(|run| run.id == outcome.run) {
+                    let confirmed = |text: &&String| matches!(text.as_str(), "applied" | "already");
+                    run.applied += outcome.outcomes.iter().filter(confirmed).count();
+                }
+            }
+        }
+    }
+    for run in &mut runs {
+        run.zones.sort();
+        run.complete = !open.iter().any(|(id, _)| *id == run.id);
+    }
+    runs.reverse();
+    runs
+}
+
+/// The word of `design.md` section 8; a stale set was skipped.
+pub fn outcome_text(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Applied => "applied",
+        Outcome::Already => "already",
+        Outcome::Failed => "failed",
+        Outcome::Unknown => "unknown",
+        Outcome::Stale | Outcome::Skipped => "skipped",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intent(run: &str, number: usize, zone: &str) -> Entry {
+        let set = SetDoc { ttl: Some(300), values: vec!["\"v=spf1 -all\"".into()] };
+        Entry::Intent(Intent {
+            version: 1,
+            run: run.into(),
+            id: format!("{run}.{number}"),
+            at: "2026-01-02T03:04:05Z".into(),
+            provider: "files".into(),
+            zone: zone.into(),
+            zone_id: zone.into(),
+            changes: vec![JournalChange {
+                name: format!("{zone}."),
+                rtype: "TXT".into(),
+                slots: vec!["spf".into()],
+                before: None,
+                after: Some(set),
+                kept: vec![],
+            }],
+        })
+    }
+
+    fn outcome(run: &str, number: usize, text: &str) -> Entry {
+        Entry::Outcome(OutcomeEntry {
+            version: 1,
+            run: run.into(),
+            id: format!("{run}.{number}"),
+            at: "2026-01-02T03:04:06Z".into(),
+            outcomes: vec![text.into()],
+            error: None,
+        })
+    }
+
+    #[test]
+    fn a_cut_off_run_is_not_complete() {
+        let entries = [
+            intent("a", 1, "example.com"),
+            outcome("a", 1, "applied"),
+            intent("b", 1, "example.com"),
+            outcome("b", 1, "failed"),
+            intent("b", 2, "example.org"),
+        ];
+        let runs = runs(&entries);
+        assert_eq!(runs.iter().map(|r| (r.id.as_str(), r.changes, r.applied, r.complete)).collect::<Vec<_>>(), [
+            ("b", 2, 0, false),
+            ("a", 1, 1, true)
+        ]);
+        assert_eq!(runs[0].zones, ["example.com", "example.org"]);
+    }
+
+    #[test]
+    fn an_entry_reads_back() {
+        for entry in [intent("a", 1, "example.com"), outcome("a", 1, "unknown")] {
+            let line = serde_json::to_string(&entry).unwrap();
+            assert!(!line.contains('\n'));
+            assert_eq!(serde_json::from_str::<Entry>(&line).unwrap(), entry);
+        }
+    }
+}

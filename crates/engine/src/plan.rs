@@ -1,0 +1,279 @@
+//! From settings to a plan of every zone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mailzone_mailauth::{Finding, Severity};
+use mailzone_plan::document::{ErrorDoc, ZoneDoc};
+use mailzone_plan::{
+    Allow, Claim, Counts, Document, DomainFacts, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, plan_zone,
+    resolve_needs,
+};
+use mailzone_provider::{Provider, ProviderId, Zone};
+use mailzone_record::Name;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::compile::{Compiled, PlacedClaim};
+use crate::event::{Event, Events};
+use crate::zones::{Providers, ZoneTable, provider_error};
+
+/// What to plan and how.
+#[derive(Debug, Default)]
+pub struct PlanOptions {
+    /// Only these configured domains; empty for all.
+    pub domains: Vec<Name>,
+    /// Further guards that may pass (`--allow`).
+    pub allow: Vec<Allow>,
+    /// Rewrite equal and equivalent values too.
+    pub normalize: bool,
+}
+
+/// The plan of a run.
+#[derive(Debug)]
+pub struct PlanRun {
+    /// The zones that were found, planned or failed; sorted by name and provider.
+    pub zones: Vec<PlannedZone>,
+    /// Domains without a zone, as they stand in the document.
+    pub homeless: Vec<ZoneDoc>,
+    /// Findings of no zone.
+    pub findings: Vec<Finding>,
+}
+
+/// One zone with what is configured in it.
+#[derive(Debug)]
+pub struct PlannedZone {
+    /// The provider's name in the configuration.
+    pub provider_name: String,
+    /// The provider.
+    pub provider: Arc<dyn Provider>,
+    /// The plan.
+    pub plan: ZonePlan,
+    /// The claims that it was made from.
+    pub claims: Vec<Claim>,
+    /// The configured domains whose zone it is, sorted.
+    pub domains: Vec<Name>,
+}
+
+/// A zone with what belongs into it, before it was read.
+struct Task {
+    provider_name: String,
+    provider: Arc<dyn Provider>,
+    zone: Zone,
+    claims: Vec<Claim>,
+    domains: Vec<Name>,
+    facts: Vec<DomainFacts>,
+}
+
+/// Plans every zone that the selected domains touch. Reads the providers, writes nothing. A zone that
+/// fails is planned as failed and stops no other.
+pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOptions, events: &Events) -> PlanRun {
+    let selected = |domain: Option<&Name>| options.domains.is_empty() || domain.is_some_and(|d| options.domains.contains(d));
+    let claims: Vec<&PlacedClaim> = compiled.claims.iter().filter(|placed| selected(placed.domain.as_ref())).collect();
+    let anywhere = claims.iter().any(|placed| placed.provider.is_none());
+    let names: BTreeSet<&String> = if anywhere {
+        providers.keys().collect()
+    } else {
+        let of_domains = compiled.domains.iter().filter(|d| selected(Some(&d.facts.domain))).map(|d| &d.provider);
+        claims.iter().filter_map(|placed| placed.provider.as_ref()).chain(of_domains).collect()
+    };
+    events.send(Event::ListingZones { providers: names.len() });
+    let table = ZoneTable::list(providers, names).await;
+
+    let mut homeless = Vec::new();
+    let tasks = place(compiled, &claims, &selected, &table, providers, &mut homeless);
+    let allow: Arc<[Allow]> = compiled.allow.iter().chain(&options.allow).cloned().collect();
+    let mut zones = read_and_plan(tasks, allow, options.normalize, events).await;
+    zones.sort_by(|a, b| (&a.plan.zone.name, &a.provider_name, &a.plan.zone.id).cmp(&(&b.plan.zone.name, &b.provider_name, &b.plan.zone.id)));
+
+    let targets = compiled.targets();
+    let mut plans: Vec<ZonePlan> = Vec::with_capacity(zones.len());
+    let mut rest = Vec::with_capacity(zones.len());
+    for zone in zones {
+        plans.push(zone.plan);
+        rest.push((zone.provider_name, zone.provider, zone.claims, zone.domains));
+    }
+    resolve_needs(&mut plans, &|key| targets.get(key).cloned());
+    let zones = plans
+        .into_iter()
+        .zip(rest)
+        .map(|(plan, (provider_name, provider, claims, domains))| PlannedZone { provider_name, provider, plan, claims, domains })
+        .collect();
+    PlanRun { zones, homeless, findings: findings(compiled, options) }
+}
+
+impl PlanRun {
+    /// The plan as a document (`design.md` section 8), its exit code still 0.
+    pub fn document(&self, tool_version: &str, created: String) -> Document {
+        let mut docs: Vec<ZoneDoc> = self.zones.iter().map(PlannedZone::document).collect();
+        docs.extend(self.homeless.iter().cloned());
+        let counts: Vec<Counts> = self.zones.iter().map(|zone| zone.plan.counts).collect();
+        Document::new(tool_version, created, docs, self.findings.clone(), &counts)
+    }
+}
+
+impl PlannedZone {
+    /// The zone's part of the document.
+    pub fn document(&self) -> ZoneDoc {
+        let id = ProviderId::new(self.provider_name.as_str());
+        let visible = self.provider.capabilities().expected_visible;
+        ZoneDoc::new(&self.plan, &id, &self.claims, &self.domains, visible)
+    }
+}
+
+/// Puts every claim and every domain into its zone.
+fn place(
+    compiled: &Compiled,
+    claims: &[&PlacedClaim],
+    selected: &dyn Fn(Option<&Name>) -> bool,
+    table: &ZoneTable,
+    providers: &Providers,
+    homeless: &mut Vec<ZoneDoc>,
+) -> Vec<Task> {
+    let mut tasks: BTreeMap<(String, Name, String), Task> = BTreeMap::new();
+    let mut lost: BTreeMap<Name, (String, ErrorDoc)> = BTreeMap::new();
+    let mut task_of = |provider: &str, zone: &Zone| -> Option<(String, Name, String)> {
+        let key = (provider.to_owned(), zone.name.clone(), zone.id.to_string());
+        if !tasks.contains_key(&key) {
+            let task = Task {
+                provider_name: provider.to_owned(),
+                provider: Arc::clone(providers.get(provider)?),
+                zone: zone.clone(),
+                claims: Vec::new(),
+                domains: Vec::new(),
+                facts: Vec::new(),
+            };
+            tasks.insert(key.clone(), task);
+        }
+        Some(key)
+    };
+    let mut placed_domains: Vec<((String, Name, String), DomainFacts)> = Vec::new();
+    for domain in compiled.domains.iter().filter(|domain| selected(Some(&domain.facts.domain))) {
+        let name = &domain.facts.domain;
+        match table.find(&domain.provider, name, domain.zone.as_ref(), domain.zone_id.as_deref()) {
+            Ok(zone) => placed_domains.extend(task_of(&domain.provider, zone).map(|key| (key, domain.facts.clone()))),
+            Err(error) => {
+                lost.insert(name.clone(), (domain.provider.clone(), error));
+            }
+        }
+    }
+    let mut placed_claims: Vec<((String, Name, String), Claim)> = Vec::new();
+    for placed in claims {
+        let owner = &placed.claim.owner;
+        let found = match &placed.provider {
+            Some(provider) => table
+                .find(provider, owner, placed.zone.as_ref(), placed.zone_id.as_deref())
+                .map(|zone| (provider.as_str(), zone)),
+            None => table.find_anywhere(owner),
+        };
+        match found {
+            Ok((provider, zone)) => placed_claims.extend(task_of(provider, zone).map(|key| (key, placed.claim.clone()))),
+            Err(error) => {
+                let domain = placed.domain.clone().unwrap_or_else(|| placed.claim.slot.domain.clone());
+                let provider = placed.provider.clone().unwrap_or_default();
+                lost.entry(domain).or_insert((provider, error));
+            }
+        }
+    }
+    for (key, facts) in placed_domains {
+        if let Some(task) = tasks.get_mut(&key) {
+            task.domains.push(facts.domain.clone());
+            task.facts.push(facts);
+        }
+    }
+    for (key, claim) in placed_claims {
+        if let Some(task) = tasks.get_mut(&key) {
+            task.claims.push(claim);
+        }
+    }
+    for (domain, (provider, error)) in lost {
+        let claims: Vec<Claim> =
+            claims.iter().filter(|p| p.domain.as_ref() == Some(&domain)).map(|p| p.claim.clone()).collect();
+        // A domain that has a zone and lost one claim elsewhere (a PTR) stays in its zone's entry.
+        let has_zone = tasks.values().any(|task| task.domains.contains(&domain));
+        let domains = if has_zone { Vec::new() } else { vec![domain] };
+        homeless.push(ZoneDoc::without_zone(&domains, &provider, &claims, error));
+    }
+    tasks.into_values().collect()
+}
+
+/// Reads and plans the zones, each provider's at most as many at a time as it bears.
+async fn read_and_plan(tasks: Vec<Task>, allow: Arc<[Allow]>, normalize: bool, events: &Events) -> Vec<PlannedZone> {
+    let total = tasks.len();
+    let mut gates: BTreeMap<String, Arc<Semaphore>> = BTreeMap::new();
+    let mut running = JoinSet::new();
+    for task in tasks {
+        let gate = gates.entry(task.provider_name.clone()).or_insert_with(|| {
+            Arc::new(Semaphore::new(task.provider.capabilities().concurrency.clamp(1, Semaphore::MAX_PERMITS)))
+        });
+        let (gate, allow, events) = (Arc::clone(gate), Arc::clone(&allow), events.clone());
+        running.spawn(async move {
+            // The semaphore is never closed, so this always yields a permit.
+            let _permit = gate.acquire().await;
+            let zone = one_zone(task, &allow, normalize).await;
+            events.send(Event::ZonePlanned { zone: zone.plan.zone.name.clone(), total });
+            zone
+        });
+    }
+    let mut zones = Vec::with_capacity(total);
+    while let Some(joined) = running.join_next().await {
+        match joined {
+            Ok(zone) => zones.push(zone),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => {}
+        }
+    }
+    zones
+}
+
+async fn one_zone(task: Task, allow: &[Allow], normalize: bool) -> PlannedZone {
+    let Task { provider_name, provider, zone, claims, domains, facts } = task;
+    let plan = match provider.snapshot(&zone).await {
+        Err(error) => ZonePlan::failed(zone, zone_error(&provider_error(&error))),
+        Ok(snapshot) => plan_zone(&ZoneInput {
+            zone: &zone,
+            capabilities: provider.capabilities(),
+            provider: Some(provider.as_ref()),
+            snapshot: &snapshot,
+            claims: &claims,
+            domains: &facts,
+            allow,
+            normalize,
+        }),
+    };
+    PlannedZone { provider_name, provider, plan, claims, domains }
+}
+
+fn zone_error(error: &ErrorDoc) -> ZoneError {
+    let kind = match error.kind.as_str() {
+        "configuration" => ZoneErrorKind::Configuration,
+        "credentials" => ZoneErrorKind::Credentials,
+        "permission" => ZoneErrorKind::Permission,
+        "no_zone" => ZoneErrorKind::NoZone,
+        "ambiguous_zone" => ZoneErrorKind::AmbiguousZone,
+        "unreachable" => ZoneErrorKind::Unreachable,
+        "throttled" => ZoneErrorKind::Throttled,
+        "protocol" => ZoneErrorKind::Protocol,
+        _ => ZoneErrorKind::Refused,
+    };
+    ZoneError { kind, message: error.message.clone(), remedy: error.remedy.clone() }
+}
+
+/// What concerns no single zone: allow entries that have run out.
+fn findings(compiled: &Compiled, options: &PlanOptions) -> Vec<Finding> {
+    let selected = |domain: &Name| options.domains.is_empty() || options.domains.contains(domain);
+    let expired = compiled.expired.iter().filter(|(allow, _)| allow.domain.as_ref().is_none_or(&selected));
+    expired
+        .map(|(allow, until)| {
+            let domain = allow.domain.as_ref().map(Name::to_text_without_dot).unwrap_or_default();
+            Finding::new(
+                "ALLOW-EXPIRED",
+                Severity::Warning,
+                domain,
+                format!("the allow entry for {} ran out on {until}", allow.code),
+                "remove it, or give it a new date",
+                "design.md section 6",
+            )
+        })
+        .collect()
+}

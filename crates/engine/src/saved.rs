@@ -1,0 +1,48 @@
+//! Applying a saved plan: the plan of today, narrowed to what was reviewed.
+
+use std::collections::HashMap;
+
+use mailzone_plan::{Document, SavedDifference, compare_saved};
+
+use crate::apply::Stop;
+use crate::exit::Code;
+use crate::plan::PlanRun;
+
+/// A zone whose saved plan no longer fits.
+#[derive(Debug, Clone)]
+pub struct StaleZone {
+    /// The zone.
+    pub zone: String,
+    /// What stands between the saved plan and today.
+    pub differences: Vec<SavedDifference>,
+}
+
+/// Leaves only the zones of `saved` in the run, and stops those in which today's plan is another than the
+/// saved one. Zones that failed or were stopped when the plan was saved stay as they are today.
+pub fn narrow(run: &mut PlanRun, saved: &Document) -> (HashMap<usize, Stop>, Vec<StaleZone>) {
+    let in_saved = |zone: &Option<String>, provider: &str| {
+        saved.zones.iter().find(|doc| doc.zone == *zone && doc.provider == provider)
+    };
+    run.zones.retain(|zone| {
+        let doc = zone.document();
+        in_saved(&doc.zone, &doc.provider).is_some()
+    });
+    run.homeless.retain(|doc| saved.zones.iter().any(|known| known.domains.iter().any(|domain| doc.domains.contains(domain))));
+    let mut stops = HashMap::new();
+    let mut stale = Vec::new();
+    for (at, zone) in run.zones.iter().enumerate() {
+        let today = zone.document();
+        if today.error.is_some() {
+            continue;
+        }
+        let Some(planned) = in_saved(&today.zone, &today.provider) else { continue };
+        let differences = compare_saved(planned, &today);
+        if differences.is_empty() {
+            continue;
+        }
+        let message = "the plan is stale: the zone or the configuration changed since it was made; nothing was written".into();
+        stops.insert(at, Stop { code: Code::Stale, message });
+        stale.push(StaleZone { zone: today.label().to_owned(), differences });
+    }
+    (stops, stale)
+}

@@ -1,0 +1,130 @@
+//! The state directory `.mailzone/`: the journal and the locks (`design.md` section 9).
+
+use std::path::{Path, PathBuf};
+
+use mailzone_durable::{Lock, append_synced, create_private_dir, read_lines, write_private};
+use mailzone_provider::ProviderId;
+use mailzone_record::Name;
+
+use crate::journal::Entry;
+
+/// The directory that holds the journal and the locks. It is made when something is first written.
+#[derive(Debug, Clone)]
+pub struct StateDir {
+    path: PathBuf,
+}
+
+/// Why the state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// The file system refused.
+    #[error(transparent)]
+    Io(#[from] mailzone_durable::Error),
+    /// An entry does not become JSON.
+    #[error("the journal entry cannot be written: {0}")]
+    Entry(#[from] serde_json::Error),
+}
+
+impl StateDir {
+    /// The directory at `path`; nothing is touched.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the journal is.
+    pub fn journal_path(&self) -> PathBuf {
+        self.path.join("journal.jsonl")
+    }
+
+    /// Takes a zone's lock; `None` if another run holds it. It is held until dropped, or the process ends.
+    pub fn lock(&self, provider: &ProviderId, zone: &Name) -> Result<Option<Lock>, StateError> {
+        self.create()?;
+        let locks = self.path.join("locks");
+        create_private_dir(&locks)?;
+        let name = format!("{}@{}.lock", file_name(&zone.to_lowercase().to_text_without_dot()), file_name(provider.as_str()));
+        Ok(Lock::try_acquire(&locks.join(name))?)
+    }
+
+    /// Appends an entry to the journal and returns when it is on the disk.
+    pub fn append(&self, entry: &Entry) -> Result<(), StateError> {
+        self.create()?;
+        Ok(append_synced(&self.journal_path(), &serde_json::to_string(entry)?)?)
+    }
+
+    /// The journal's entries, oldest first. Lines that are no entries (a newer version's, a torn one)
+    /// are left out and counted.
+    pub fn entries(&self) -> Result<(Vec<Entry>, usize), StateError> {
+        let lines = read_lines(&self.journal_path())?;
+        let total = lines.len();
+        let entries: Vec<Entry> = lines.iter().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let unread = total - entries.len();
+        Ok((entries, unread))
+    }
+
+    fn create(&self) -> Result<(), StateError> {
+        create_private_dir(&self.path)?;
+        let ignore = self.path.join(".gitignore");
+        if !ignore.exists() {
+            write_private(&ignore, b"*\n")?;
+        }
+        Ok(())
+    }
+}
+
+/// A name that is one path component on every system: other octets than letters, digits, `.`, `-` and `_`
+/// as `%XX`.
+fn file_name(text: &str) -> String {
+    use std::fmt::Write as _;
+
+    let mut name = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') || (byte == b'.' && !name.is_empty()) {
+            name.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(name, "%{byte:02x}");
+        }
+    }
+    // A name of 255 octets may triple; file systems take 255 octets.
+    if name.len() > 200 {
+        name.truncate(150);
+        let _ = write!(name, "%%{:016x}", fnv(text.as_bytes()));
+    }
+    name
+}
+
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_names_are_single_components() {
+        assert_eq!(file_name("example.com"), "example.com");
+        assert_eq!(file_name("../x/y"), "%2e.%2fx%2fy");
+        assert!(file_name(&"/".repeat(255)).len() <= 200);
+    }
+
+    #[test]
+    fn one_lock_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(dir.path().join(".mailzone"));
+        let zone = Name::parse("example.com").unwrap();
+        let provider = ProviderId::new("files");
+        let first = state.lock(&provider, &zone).unwrap();
+        assert!(first.is_some());
+        assert!(state.lock(&provider, &zone).unwrap().is_none());
+        assert!(state.lock(&provider, &Name::parse("example.org").unwrap()).unwrap().is_some());
+        drop(first);
+        assert!(state.lock(&provider, &zone).unwrap().is_some());
+    }
+}

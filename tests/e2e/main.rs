@@ -1,0 +1,1 @@
+//! The built program, end to end.
