@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mailzone_wire::{Exchange, Query, WireError};
+use mailzone_wire::{Exchange, Query, Rcode, WireError};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -16,7 +16,8 @@ pub trait Ask: Clone + Send + Sync + 'static {
     fn ask(&self, server: SocketAddr, query: Query) -> impl Future<Output = Result<Exchange, WireError>> + Send;
 }
 
-/// Asks the network: one [`mailzone_wire::exchange`] with this time limit.
+/// Asks the network: one [`mailzone_wire::exchange`] with this time limit, and another without
+/// EDNS where the server does not understand the first (RFC 6891 section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wire {
     /// How long an answer may take; see [`mailzone_wire::exchange`].
@@ -25,7 +26,13 @@ pub struct Wire {
 
 impl Ask for Wire {
     async fn ask(&self, server: SocketAddr, query: Query) -> Result<Exchange, WireError> {
-        mailzone_wire::exchange(server, &query, self.timeout).await
+        let answer = mailzone_wire::exchange(server, &query, self.timeout).await?;
+        let old = matches!(answer.message.rcode, Rcode::FormErr | Rcode::NotImp) && !answer.message.edns;
+        if !old {
+            return Ok(answer);
+        }
+        let plain = Query { edns: false, dnssec_ok: false, ..query };
+        mailzone_wire::exchange(server, &plain, self.timeout).await
     }
 }
 
@@ -76,7 +83,7 @@ impl<A: Ask> Ask for Polite<A> {
 }
 
 /// Runs all futures, at most `width` at a time, and returns their results in the order given.
-pub(crate) async fn run_all<F, T>(futures: impl IntoIterator<Item = F>, width: usize) -> Vec<T>
+pub(crate) async fn run_all<F, T>(futures: Vec<F>, width: usize) -> Vec<T>
 where
     F: Future<Output = T> + Send + 'static,
     T: Send + 'static,
@@ -136,7 +143,7 @@ mod tests {
             let server = SocketAddr::from(([127, 0, 0, 1], 53 + i % 2));
             async move { polite.ask(server, Query::authoritative(Name::root(), RecordType::NS)).await }
         });
-        assert_eq!(run_all(questions, 100).await.len(), 20);
+        assert_eq!(run_all(questions.collect(), 100).await.len(), 20);
         slow.most.load(Ordering::SeqCst)
     }
 
@@ -153,6 +160,6 @@ mod tests {
             tokio::time::sleep(Duration::from_secs(10 - i)).await;
             i
         });
-        assert_eq!(run_all(futures, 4).await, (0..9).collect::<Vec<_>>());
+        assert_eq!(run_all(futures.collect(), 4).await, (0..9).collect::<Vec<_>>());
     }
 }

@@ -141,15 +141,28 @@ pub fn compare(parent_ns: &[Name], assigned: &[Name]) -> Match {
 
 /// Asks servers that were given, instead of finding them: neither parent nor roots are asked.
 ///
-/// The zone cut is the lowest that any of them is an authority for, `zone` if none answers.
+/// The zone cut is the lowest that any of them is an authority for, `zone` if none answers; an
+/// authority for a zone above that alone is lame.
 pub async fn given_servers(ask: &impl Ask, zone: &Name, addresses: &[SocketAddr]) -> Delegation {
     let servers: Vec<Server> = addresses.iter().copied().map(Server::at).collect();
-    let answers = ask_apex(ask, zone, &endpoints(&servers)).await;
-    let mut delegation = Delegation { servers, queries: answers.len(), ..Delegation::of(zone) };
-    let cuts = answers.iter().filter_map(|(_, answer)| apex(zone, &answer.as_ref().ok()?.message));
-    delegation.zone_cut = cuts.max_by_key(Name::label_count).unwrap_or_else(|| zone.clone());
-    delegation.judge_child(answers, false);
-    delegation
+    let mut delegation = Delegation { servers, ..Delegation::of(zone) };
+    let endpoints = delegation.endpoints();
+    let mut asked = zone.clone();
+    loop {
+        let answers = ask_apex(ask, &asked, &endpoints).await;
+        delegation.queries += answers.len();
+        let cuts = answers.iter().filter_map(|(_, answer)| apex(&asked, &answer.as_ref().ok()?.message));
+        let cut = cuts.max_by_key(Name::label_count);
+        let alias = answers.iter().any(|(_, a)| a.as_ref().is_ok_and(|exchange| is_alias(&asked, &exchange.message)));
+        if let Some(above) = asked.parent().filter(|_| cut.is_none() && alias) {
+            // An alias does not say which zone it is in.
+            asked = above;
+            continue;
+        }
+        delegation.zone_cut = cut.unwrap_or_else(|| zone.clone());
+        delegation.judge_child(&asked, answers);
+        return delegation;
+    }
 }
 
 impl<A: Ask> Delegations<A> {
@@ -196,7 +209,8 @@ impl<A: Ask> Delegations<A> {
         let asked = endpoints(&delegation.servers);
         let answers = ask_apex(&self.walker.ask, zone, &asked).await;
         trail.queries += answers.len();
-        delegation.judge_child(answers, true);
+        delegation.judge_child(zone, answers);
+        delegation.compare_sets();
         self.compare_glue(&mut trail, &mut delegation, &glue).await;
         delegation.queries = trail.queries;
         Ok(delegation)
@@ -290,7 +304,7 @@ impl<A: Ask> Delegations<A> {
             let answers = ask_apex(&self.walker.ask, &delegation.zone, &all).await;
             trail.queries += answers.len();
             let zone = delegation.zone.clone();
-            delegation.standings.extend(answers.into_iter().map(|(endpoint, a)| standing(&zone, endpoint, a, true)));
+            delegation.standings.extend(answers.into_iter().map(|(endpoint, a)| standing(&zone, &zone, endpoint, a)));
             delegation.standings.sort_by_key(|s| order.iter().position(|address| *address == s.endpoint.address));
         }
     }
@@ -368,9 +382,10 @@ impl Delegation {
         up.map(|s| s.endpoint.address)
     }
 
-    fn judge_child(&mut self, answers: Vec<(Endpoint, Result<Exchange, WireError>)>, delegated: bool) {
-        let zone = &self.zone;
-        self.standings = answers.into_iter().map(|(endpoint, a)| standing(zone, endpoint, a, delegated)).collect();
+    /// Takes in what the addresses answered when they were asked for the NS records of `asked`.
+    fn judge_child(&mut self, asked: &Name, answers: Answers) {
+        let cut = &self.zone_cut;
+        self.standings = answers.into_iter().map(|(endpoint, a)| standing(asked, cut, endpoint, a)).collect();
         let sets: Vec<&Vec<Name>> = self
             .standings
             .iter()
@@ -386,7 +401,10 @@ impl Delegation {
         all.sort();
         all.dedup();
         self.child_ns = all;
-        if delegated && !self.child_ns.is_empty() && self.child_ns != self.parent_ns {
+    }
+
+    fn compare_sets(&mut self) {
+        if !self.child_ns.is_empty() && self.child_ns != self.parent_ns {
             let only_parent = without(&self.parent_ns, &self.child_ns);
             let only_child = without(&self.child_ns, &self.parent_ns);
             self.problems.push(Problem::SetsDiffer { only_parent, only_child });
@@ -394,7 +412,9 @@ impl Delegation {
     }
 }
 
-async fn ask_apex(ask: &impl Ask, zone: &Name, endpoints: &[Endpoint]) -> Vec<(Endpoint, Result<Exchange, WireError>)> {
+type Answers = Vec<(Endpoint, Result<Exchange, WireError>)>;
+
+async fn ask_apex(ask: &impl Ask, zone: &Name, endpoints: &[Endpoint]) -> Answers {
     let questions = endpoints.iter().cloned().map(|endpoint| {
         let (ask, query) = (ask.clone(), Query::authoritative(zone.clone(), RecordType::NS));
         async move {
@@ -402,16 +422,15 @@ async fn ask_apex(ask: &impl Ask, zone: &Name, endpoints: &[Endpoint]) -> Vec<(E
             (endpoint, answer)
         }
     });
-    run_all(questions, usize::MAX).await
+    run_all(questions.collect(), usize::MAX).await
 }
 
-/// How an address stands. One that the parent names must have the apex; a given one may as well be
-/// an authority for a zone above.
-fn standing(zone: &Name, endpoint: Endpoint, answer: Result<Exchange, WireError>, delegated: bool) -> Standing {
+/// How an address stands that was asked for the NS records of `asked`, a name in the zone `cut`.
+fn standing(asked: &Name, cut: &Name, endpoint: Endpoint, answer: Result<Exchange, WireError>) -> Standing {
     let health = match answer {
         Err(error) => Health::Unreachable(error),
-        Ok(Exchange { message, .. }) => match apex(zone, &message) {
-            Some(found) if found == *zone || !delegated => Health::Authoritative(name_servers(&message.answers, zone)),
+        Ok(Exchange { message, .. }) => match apex(asked, &message) {
+            Some(found) if found == *cut => Health::Authoritative(name_servers(&message.answers, asked)),
             _ => Health::Lame(message.rcode),
         },
     };
@@ -430,6 +449,10 @@ fn apex(name: &Name, message: &Message) -> Option<Name> {
     }
     let soa = message.authority.iter().find(|record| record.rtype() == RecordType::SOA)?;
     name.is_at_or_below(&soa.name).then(|| soa.name.clone())
+}
+
+fn is_alias(name: &Name, message: &Message) -> bool {
+    message.authoritative && message.answers_of(name, RecordType::CNAME).next().is_some()
 }
 
 fn glue_of(host: &Name, glue: &[(Name, IpAddr)]) -> Vec<IpAddr> {

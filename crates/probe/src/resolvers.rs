@@ -134,10 +134,10 @@ async fn look(ask: &impl Ask, visible: &Visible, pairs: Vec<(usize, SocketAddr)>
                     observe(*at, resolver, target, answer, since.elapsed())
                 }
             });
-            run_all(questions, PER_RESOLVER).await
+            run_all(questions.collect(), PER_RESOLVER).await
         }
     });
-    let mut all: Vec<ResolverObservation> = run_all(lanes, usize::MAX).await.into_iter().flatten().collect();
+    let mut all: Vec<ResolverObservation> = run_all(lanes.collect(), usize::MAX).await.into_iter().flatten().collect();
     let order: HashMap<(usize, SocketAddr), usize> = pairs.into_iter().zip(0..).collect();
     all.sort_by_key(|o| order.get(&(o.seen.target, o.seen.address())).copied());
     all

@@ -129,7 +129,7 @@ pub(crate) async fn check_pairs(
         lane(ask.clone(), endpoint.clone(), Arc::clone(targets), indices)
     });
     // One after the other within a lane, so all lanes may run.
-    let mut all: Vec<Observation> = run_all(lanes, usize::MAX).await.into_iter().flatten().collect();
+    let mut all: Vec<Observation> = run_all(lanes.collect(), usize::MAX).await.into_iter().flatten().collect();
     // Stable: within a target the order of the endpoints stays.
     all.sort_by_key(|observation| observation.target);
     all
@@ -147,12 +147,12 @@ async fn lane(ask: impl Ask, endpoint: Endpoint, targets: Arc<[Target]>, indices
     };
     let mut first = indices;
     let rest = first.split_off(first.len().min(GIVE_UP_AFTER));
-    let mut seen = run_all(first.into_iter().map(&question), PER_SERVER).await;
+    let mut seen = run_all(first.into_iter().map(&question).collect(), PER_SERVER).await;
     let dead = !rest.is_empty() && seen.iter().all(|observation| observation.error.is_some());
     if let Some(error) = seen.last().and_then(|o| o.error.clone()).filter(|_| dead) {
         seen.extend(rest.into_iter().map(|at| failed(at, endpoint.clone(), error.clone())));
     } else {
-        seen.extend(run_all(rest.into_iter().map(&question), PER_SERVER).await);
+        seen.extend(run_all(rest.into_iter().map(&question).collect(), PER_SERVER).await);
     }
     seen
 }

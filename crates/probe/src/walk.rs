@@ -324,3 +324,98 @@ fn share(name: &Name, of: usize) -> usize {
     name.hash(&mut hasher);
     hasher.finish().checked_rem(of as u64).unwrap_or(0) as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use mailzone_record::{Soa, Ttl};
+    use mailzone_wire::Record;
+    use proptest::prelude::*;
+    use proptest::test_runner::TestCaseError;
+
+    use super::*;
+    use crate::Delegations;
+    use crate::testing::{Script, exchange, name};
+
+    const NAMES: [&str; 9] =
+        [".", "test", "z.test", "ns.z.test", "a.ns.z.test", "other", "y.other", "ns.y.other", "ns.x.ns.y.other"];
+
+    fn record(bits: u64) -> Record {
+        let owner = |bits: u64| name(NAMES[bits as usize % NAMES.len()]);
+        let soa =
+            Soa { mname: Name::root(), rname: Name::root(), serial: 1, refresh: 1, retry: 1, expire: 1, minimum: 1 };
+        let rdata = match (bits >> 16) % 8 {
+            0 => Rdata::A([192, 0, 2, (bits >> 24) as u8 % 8].into()),
+            1 => Rdata::Aaaa([(bits >> 24) as u16 % 8; 8].into()),
+            2 => Rdata::Soa(Box::new(soa)),
+            3 => Rdata::Cname(owner(bits >> 8)),
+            _ => Rdata::Ns(owner(bits >> 8)),
+        };
+        Record { name: owner(bits), ttl: Ttl::ZERO, rdata }
+    }
+
+    /// A message that depends on who was asked what, and is otherwise as wild as it gets.
+    fn wild(seed: u64, server: SocketAddr, query: &Query) -> Message {
+        let mut at = 0u64;
+        let mut bits = || {
+            at += 1;
+            let mut hasher = DefaultHasher::new();
+            (seed, server, &query.name, query.rtype, at).hash(&mut hasher);
+            hasher.finish()
+        };
+        let mut section = |most: u64| (0..bits() % (most + 1)).map(|_| record(bits())).collect::<Vec<_>>();
+        let (answers, authority, additional) = (section(1), section(4), section(6));
+        let flags = bits();
+        let rcode = if flags.is_multiple_of(8) { Rcode::NxDomain } else { Rcode::NoError };
+        Message { rcode, authoritative: flags & 8 > 0, answers, authority, additional, ..Message::default() }
+    }
+
+    fn run(test: impl Future<Output = Result<(), TestCaseError>>) -> Result<(), TestCaseError> {
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test)
+    }
+
+    proptest! {
+        #[test]
+        fn ends_whatever_the_servers_say(seed: u64) {
+            run(async {
+                let script = Script::new(move |server, query, _| Ok(exchange(wild(seed, server, query))));
+                let roots = vec![SocketAddr::from(([192, 0, 2, 0], 53))];
+                let delegations = Delegations::new(script.clone(), roots, 53);
+                for zone in NAMES {
+                    let before = script.asked(53);
+                    let found = delegations.find(&name(zone)).await;
+                    let asked = script.asked(53) - before;
+                    // Each of the 16 addresses there are may be asked for the apex on top.
+                    prop_assert!(asked <= MAX_QUERIES + 16, "{asked} questions for {zone}");
+                    if let Ok(found) = found {
+                        prop_assert_eq!(found.queries, asked);
+                        prop_assert!(name(zone).is_at_or_below(&found.zone_cut));
+                        prop_assert!(found.is_delegated() || found.servers.is_empty());
+                        prop_assert_eq!(found.standings.len(), found.endpoints().len());
+                    }
+                }
+                Ok(())
+            })?;
+        }
+
+        #[test]
+        fn a_bomb_of_names_is_defused(width in 1usize..40) {
+            run(async {
+                // Each name's servers have other names beside it, and so have theirs, and so on.
+                let script = Script::new(move |_, query, _| {
+                    let (parent, depth) = (query.name.parent().unwrap(), query.name.as_wire().len());
+                    let child = (0..width).map(|i| Record {
+                        name: query.name.clone(),
+                        ttl: Ttl::ZERO,
+                        rdata: Rdata::Ns(parent.prepend(&format!("n{i}-{depth}")).unwrap()),
+                    });
+                    Ok(exchange(Message { authority: child.collect(), ..Message::default() }))
+                });
+                let roots = vec![SocketAddr::from(([192, 0, 2, 0], 53))];
+                let found = Delegations::new(script.clone(), roots, 53).find(&name("z.test")).await;
+                prop_assert!(script.asked(53) <= MAX_QUERIES);
+                prop_assert!(found.is_ok_and(|found| found.endpoints().is_empty()));
+                Ok(())
+            })?;
+        }
+    }
+}

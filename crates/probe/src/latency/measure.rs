@@ -20,7 +20,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// Also over TCP, on one connection to each address.
     pub tcp: bool,
-    /// After this time no further question is sent: series end with fewer samples. `None`: never.
+    /// After this time no further question is sent: series end with fewer samples. What is out
+    /// then is waited for, up to `timeout`. `None`: no limit.
     pub limit: Option<Duration>,
 }
 
@@ -73,7 +74,7 @@ pub async fn measure(dial: &impl Dial, zone: &Name, servers: &[Server], plan: &P
             lane(&dial, &query, &server, &Plan { interval, ..plan }, began).await
         }
     });
-    run_all(lanes, usize::MAX).await.into_iter().flatten().collect()
+    run_all(lanes.collect(), usize::MAX).await.into_iter().flatten().collect()
 }
 
 async fn lane(dial: &impl Dial, query: &Query, server: &Server, plan: &Plan, began: Instant) -> Vec<Series> {
@@ -187,13 +188,14 @@ pub(crate) mod tests {
     use crate::latency::Channel;
     use crate::testing::{exchange, name};
 
+    type Log = Arc<Mutex<Vec<(SocketAddr, Transport, Instant, Query)>>>;
     type Answer = dyn Fn(SocketAddr, Transport, usize) -> Result<Duration, WireError> + Send + Sync;
 
     /// Answers by (server, transport, number of the question there), in that time.
     #[derive(Clone)]
     pub(crate) struct Fake {
         answer: Arc<Answer>,
-        pub(crate) log: Arc<Mutex<Vec<(SocketAddr, Transport, Instant, Query)>>>,
+        pub(crate) log: Log,
     }
 
     pub(crate) struct FakeChannel(Fake, SocketAddr, Transport);

@@ -37,7 +37,7 @@ pub async fn measure_resolvers(
         let (dial, zone, plan) = (dial.clone(), zone.clone(), *plan);
         async move { lane(&dial, &zone, resolver, &plan, began).await }
     });
-    run_all(lanes, usize::MAX).await
+    run_all(lanes.collect(), usize::MAX).await
 }
 
 async fn lane(dial: &impl Dial, zone: &Name, resolver: SocketAddr, plan: &Plan, began: Instant) -> ResolverSeries {
