@@ -3,12 +3,19 @@
 //! Each kind is one module and one line in [`KINDS`]. The rules and their numbers (`SPF-02`) are those
 //! of the project's rule book; the standards are named where they are applied.
 
+pub mod caa;
 pub mod dmarc;
 pub mod finding;
+pub mod host;
 pub mod kind;
+pub mod mx;
+pub mod ptr;
+pub mod records;
 pub mod report_uri;
+mod set;
 pub mod spf;
 pub mod tag_list;
+pub mod tlsa;
 mod txt;
 
 pub use finding::{Effect, Finding, Severity};
@@ -16,7 +23,14 @@ pub use kind::{Class, Detail, Difference, Equality, Kind, KindId, LiveSlot, Reco
 
 /// Every kind, in the order in which slots are listed.
 pub static KINDS: &[&dyn Kind] = &[
+    &mx::MailExchangers,
+    &spf::Spf,
     &dmarc::Dmarc,
+    &tlsa::TlsAssociations,
+    &caa::CertificateAuthorities,
+    &host::Hosts,
+    &ptr::Pointers,
+    &records::Records,
 ];
 
 /// The kind of this name, if it is registered.

@@ -38,11 +38,11 @@ impl Scenario {
     /// The joined texts of the SPF records at a name, whatever its case.
     fn at(&self, name: &str) -> Vec<Vec<u8>> {
         let here = self.records.iter().filter(|(owner, _)| owner.eq_ignore_ascii_case(name));
-        here.flat_map(|(_, values)| values).map(joined).filter(|text| is_candidate(text)).collect()
+        here.flat_map(|(_, values)| values).map(|strings| joined(strings)).filter(|text| is_candidate(text)).collect()
     }
 }
 
-fn joined(strings: &Vec<String>) -> Vec<u8> {
+fn joined(strings: &[String]) -> Vec<u8> {
     strings.iter().flat_map(|s| s.chars()).map(|c| u8::try_from(u32::from(c)).unwrap()).collect()
 }
 
@@ -74,7 +74,7 @@ fn syntax_is_judged_as_the_suite_does() {
 #[test]
 fn every_record_that_reads_prints_to_itself() {
     for scenario in suite() {
-        for text in scenario.records.values().flatten().map(joined) {
+        for text in scenario.records.values().flatten().map(|strings| joined(strings)) {
             if let Ok(record) = Record::parse(&text) {
                 assert_eq!(Record::parse(record.to_string()), Ok(record));
             }
