@@ -1,5 +1,6 @@
 //! Which files of a directory are zones, and what stands against reading or writing them.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
@@ -21,6 +22,8 @@ pub(crate) struct Entry {
     pub(crate) origin: Name,
     /// The file that is meant, behind links; or what is wrong with the link.
     pub(crate) real: Result<PathBuf, Obstacle>,
+    /// Another file of the listing that this one cannot be told from.
+    clash: Option<Obstacle>,
 }
 
 /// Why a zone's file is not written, or not even read, and what to do about it.
@@ -66,13 +69,17 @@ pub(crate) fn survey(directory: &Path) -> Result<Vec<Entry>, ProviderError> {
             tracing::warn!(file = %file.display(), "not a regular file, so not a zone");
             continue;
         };
-        entries.push(Entry { file_name: file_name.to_owned(), origin, real });
+        entries.push(Entry { file_name: file_name.to_owned(), origin, real, clash: None });
     }
     entries.sort_by(|a, b| a.file_name.cmp(&b.file_name));
+    if let Some(Ok(home)) = home {
+        share(&mut entries, directory, &home);
+    }
+    twins(&mut entries);
     Ok(entries)
 }
 
-/// The file of a zone that was listed earlier, or is named by its identifier.
+/// The file of a zone that was listed earlier, or is named by its identifier. Other files are not looked at.
 pub(crate) fn find(directory: &Path, zone: &Zone) -> Result<Entry, ProviderError> {
     let operation = || format!("looking for {} in {}", zone.name.to_text_without_dot(), directory.display());
     let missing = || {
@@ -104,20 +111,18 @@ pub(crate) fn find(directory: &Path, zone: &Zone) -> Result<Entry, ProviderError
     } else {
         return Err(not_regular(&file));
     };
-    Ok(Entry { file_name: file_name.to_owned(), origin, real })
+    Ok(Entry { file_name: file_name.to_owned(), origin, real, clash: None })
 }
 
-/// What stands against writing the file behind `entry`, from its surroundings alone; `all` are the zones
-/// of the directory.
-pub(crate) fn obstacle(directory: &Path, entry: &Entry, all: &[Entry]) -> Option<Obstacle> {
+/// What stands against writing the file behind a listed `entry`, from its surroundings alone.
+pub(crate) fn obstacle(directory: &Path, entry: &Entry) -> Option<Obstacle> {
     let real = match &entry.real {
         Ok(real) => real,
         Err(obstacle) => return Some(obstacle.clone()),
     };
-    twin(entry, all).or_else(|| shared(entry, real, all)).or_else(|| linked(real)).or_else(|| {
-        let file = directory.join(&entry.file_name);
-        journal(&file).or_else(|| if *real == file { None } else { journal(real) })
-    })
+    let file = directory.join(&entry.file_name);
+    let other = (*real != file).then_some(real);
+    entry.clash.clone().or_else(|| linked(real)).or_else(|| journal(&file)).or_else(|| journal(other?))
 }
 
 /// The zone's identifier.
@@ -193,29 +198,36 @@ fn follow(link: &Path, home: Result<&Path, &io::Error>) -> Result<Option<PathBuf
     Ok(real.is_file().then_some(real))
 }
 
-/// Two files for one zone: a name server reads one of them, and nobody knows which.
-fn twin(entry: &Entry, all: &[Entry]) -> Option<Obstacle> {
-    let twin = all.iter().find(|other| other.origin == entry.origin && other.file_name != entry.file_name)?;
-    let (first, second) =
-        (entry.file_name.as_str().min(&twin.file_name), entry.file_name.as_str().max(&twin.file_name));
-    let zone = entry.origin.to_text_without_dot();
-    Some(Obstacle::new(format!("two files are the zone {zone}: {first} and {second}"), "keep one of them"))
+/// Marks two files for one zone: a name server reads one of them, and nobody knows which.
+fn twins(entries: &mut [Entry]) {
+    let mut first = HashMap::with_capacity(entries.len());
+    for i in 0..entries.len() {
+        if let Some(earlier) = first.insert(entries[i].origin.clone(), i) {
+            let (a, b) = (&entries[earlier].file_name, &entries[i].file_name);
+            let zone = entries[i].origin.to_text_without_dot();
+            let clash = Obstacle::new(format!("two files are the zone {zone}: {a} and {b}"), "keep one of them");
+            entries[earlier].clash = Some(clash.clone());
+            entries[i].clash = Some(clash);
+        }
+    }
 }
 
-/// One file for two zones: a change of one would be a change of the other.
-fn shared(entry: &Entry, real: &Path, all: &[Entry]) -> Option<Obstacle> {
-    let is_same = |other: &&Entry| {
-        let Ok(theirs) = &other.real else { return false };
-        // Only one of them can be the file itself; the other's path went through a link.
-        theirs.file_name() == real.file_name() && same_path(theirs, real)
-    };
-    let other = all.iter().filter(|other| other.file_name != entry.file_name).find(is_same)?;
-    let reason = format!("{} is the same file as {}", entry.file_name, other.file_name);
-    Some(Obstacle::new(reason, "give each zone a file of its own"))
-}
-
-fn same_path(a: &Path, b: &Path) -> bool {
-    a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
+/// Marks one file for two zones, which takes a link: a change of one would be a change of the other. `home`
+/// is the directory without links.
+fn share(entries: &mut [Entry], directory: &Path, home: &Path) {
+    let mut first = HashMap::with_capacity(entries.len());
+    for i in 0..entries.len() {
+        let Ok(real) = &entries[i].real else { continue };
+        // What is no link has the directory's path as it was given.
+        let own = *real == directory.join(&entries[i].file_name);
+        let real = if own { home.join(&entries[i].file_name) } else { real.clone() };
+        if let Some(earlier) = first.insert(real, i) {
+            let (a, b) = (&entries[earlier].file_name, &entries[i].file_name);
+            let clash = Obstacle::new(format!("{a} and {b} are the same file"), "give each zone a file of its own");
+            entries[earlier].clash = Some(clash.clone());
+            entries[i].clash = Some(clash);
+        }
+    }
 }
 
 #[cfg(unix)]
@@ -244,7 +256,7 @@ fn journal(file: &Path) -> Option<Obstacle> {
     let found = journals.into_iter().find(|journal| fs::symlink_metadata(journal).is_ok())?;
     Some(Obstacle::new(
         format!("a name server updates this zone itself: there is a journal, {}", found.display()),
-        "use the rfc2136 provider; or run `rndc freeze` and remove the journal before, `rndc thaw` after",
+        "use the rfc2136 provider; or run `rndc freeze`, remove the journal if it is still there, and `rndc thaw` after",
     ))
 }
 

@@ -50,16 +50,15 @@ pub(crate) fn writing(path: &Path) -> String {
 /// How many errors of a zone file are told one by one.
 const TOLD: usize = 10;
 
-/// A zone file that does not parse: each error with file, line and the line's text.
+/// A zone file that does not parse: each error with its place and the line's text.
 pub(crate) fn not_parsed(path: &Path, errors: &ZoneFileErrors) -> ProviderError {
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
     let mut text = String::new();
     let mut remedies: Vec<&str> = Vec::new();
     for error in errors.as_slice().iter().take(TOLD) {
         let line = printable(&error.text);
         let separator = if text.is_empty() { "" } else { "\n" };
-        text +=
-            &format!("{separator}{file}:{}:{}: {}\n  {} | {line}", error.line, error.column, error.message, error.line);
+        let (number, column, message) = (error.line, error.column, &error.message);
+        text += &format!("{separator}line {number}, column {column}: {message}\n  {number} | {line}");
         if !error.remedy.is_empty() && !remedies.contains(&&*error.remedy) {
             remedies.push(&error.remedy);
         }

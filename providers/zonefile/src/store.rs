@@ -26,7 +26,7 @@ impl Store {
     /// All zones, by file name.
     pub(crate) fn zones(&self) -> Result<Vec<Zone>, ProviderError> {
         let all = survey(&self.directory)?;
-        let access = |entry: &Entry| match self.obstacle(entry, &all) {
+        let access = |entry: &Entry| match self.obstacle(entry) {
             Some(obstacle) => Access::ReadOnly(format!("{}; {}", obstacle.reason, obstacle.remedy).into()),
             None => Access::ReadWrite,
         };
@@ -50,8 +50,10 @@ impl Store {
     pub(crate) fn apply(&self, zone: &Zone, batch: &Batch) -> Result<Receipt, ProviderError> {
         let entry = find(&self.directory, zone)?;
         let path = self.directory.join(&entry.file_name);
-        let all = survey(&self.directory)?;
-        if let Some(obstacle) = obstacle(&self.directory, &entry, &all) {
+        // Only the listing shows what else there is of this zone or this file.
+        let listed = survey(&self.directory)?.into_iter().find(|listed| listed.file_name == entry.file_name);
+        let entry = listed.unwrap_or(entry);
+        if let Some(obstacle) = obstacle(&self.directory, &entry) {
             return Err(obstacle.into_error(writing(&path)));
         }
         let real = entry.real.map_err(|obstacle| obstacle.into_error(writing(&path)))?;
@@ -90,8 +92,8 @@ impl Store {
     }
 
     /// What stands against writing, the file's content included.
-    fn obstacle(&self, entry: &Entry, all: &[Entry]) -> Option<Obstacle> {
-        obstacle(&self.directory, entry, all).or_else(|| {
+    fn obstacle(&self, entry: &Entry) -> Option<Obstacle> {
+        obstacle(&self.directory, entry).or_else(|| {
             let text = fs::read(entry.real.as_ref().ok()?).ok()?;
             // Most files are not signed: only the word is looked for, and the file parsed if it is there.
             if !mentions_rrsig(&text) {

@@ -97,13 +97,13 @@ async fn a_broken_zone_file() {
     assert_eq!(error.blame(), mailzone_provider::Blame::Service);
     insta::assert_snapshot!(told(&files, &error), @r#"
     protocol
-    reading DIR/example.com.zone: example.com.zone:5:10: A data: not an IPv4 address
+    reading DIR/example.com.zone: line 5, column 10: A data: not an IPv4 address
       5 | www IN A 192.0.2
-    example.com.zone:6:1: $INCLUDE is not supported
+    line 6, column 1: $INCLUDE is not supported
       6 | $INCLUDE other
-    example.com.zone:7:10: a quoted string that is not closed on its line
+    line 7, column 10: a quoted string that is not closed on its line
       7 | x IN TXT "open
-    example.com.zone:8:10: MX data: the preference is no number, or too large
+    line 8, column 10: MX data: the preference is no number, or too large
       8 | mx IN MX \u{1b}[31m ten mail
     remedy: correct the data of this A record; put the records of the included file into this one; close it with `"`; a long text goes into several strings in parentheses; correct the data of this MX record
     "#);
@@ -139,7 +139,7 @@ async fn a_journal() {
             insta::assert_snapshot!(text, @"
             refused
             writing DIR/example.com.zone: a name server updates this zone itself: there is a journal, DIR/example.com.jnl
-            remedy: use the rfc2136 provider; or run `rndc freeze` and remove the journal before, `rndc thaw` after
+            remedy: use the rfc2136 provider; or run `rndc freeze`, remove the journal if it is still there, and `rndc thaw` after
             ");
         }
         assert!(files.provider.snapshot(&zone("example.com.zone")).await.is_ok());
@@ -260,7 +260,7 @@ mod links {
         symlink("a.example.zone", files.path("b.example.zone")).unwrap();
         insta::assert_snapshot!(refused(&files, "a.example.zone").await, @"
         refused
-        writing DIR/a.example.zone: a.example.zone is the same file as b.example.zone
+        writing DIR/a.example.zone: a.example.zone and b.example.zone are the same file
         remedy: give each zone a file of its own
         ");
         refused(&files, "b.example.zone").await;
