@@ -4,6 +4,7 @@
 //! of the project's rule book; the standards are named where they are applied.
 
 pub mod caa;
+pub mod dkim;
 pub mod dmarc;
 pub mod finding;
 pub mod host;
@@ -25,6 +26,7 @@ pub use kind::{Class, Detail, Difference, Equality, Kind, KindId, LiveSlot, Reco
 pub static KINDS: &[&dyn Kind] = &[
     &mx::MailExchangers,
     &spf::Spf,
+    &dkim::Dkim,
     &dmarc::Dmarc,
     &tlsa::TlsAssociations,
     &caa::CertificateAuthorities,

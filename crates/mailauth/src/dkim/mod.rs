@@ -1,0 +1,76 @@
+//! DKIM key records (RFC 6376, RFC 8301, RFC 8463).
+//!
+//! Keys are read from their DER so that the same key in another spelling is never a change, and another
+//! key under the same selector always is. Nothing here signs or verifies.
+
+mod der;
+mod difference;
+mod key;
+pub mod key_material;
+mod lint;
+mod record;
+mod selector;
+#[cfg(test)]
+mod tests;
+
+use mailzone_record::{Name, Rdata, RecordType};
+
+pub use self::der::DerError;
+pub use self::key::{Base64Error, Encoding, KeyError, KeyType, PublicKey, RsaKey};
+pub use self::record::{Key, KeyRecord, RecordError, RecordErrorKind};
+pub use self::selector::{SelectorError, missing_underscore, selector_name, selector_of};
+use crate::finding::Finding;
+use crate::kind::{Difference, Equality, Kind, KindId, LiveSlot, Recognition};
+use crate::txt;
+
+/// The key record, or the CNAME to one, at `SELECTOR._domainkey` below a domain. The slot owns the whole
+/// RRset: verifiers try whatever TXT stands there.
+#[derive(Debug)]
+pub struct Dkim;
+
+impl Kind for Dkim {
+    fn id(&self) -> KindId {
+        KindId::Dkim
+    }
+
+    fn recognise(&self, rdata: &Rdata) -> Recognition {
+        match rdata {
+            Rdata::Txt(_) | Rdata::Cname(_) => Recognition::Candidate,
+            _ => Recognition::Foreign,
+        }
+    }
+
+    fn equal(&self, _owner: &Name, a: &[&Rdata], b: &[&Rdata]) -> Equality {
+        difference::equal(a, b)
+    }
+
+    fn difference(&self, _owner: &Name, before: &[&Rdata], after: &[&Rdata]) -> Difference {
+        difference::difference(before, after)
+    }
+
+    fn describe(&self, rdata: &Rdata) -> String {
+        match (rdata, txt::text(rdata)) {
+            (Rdata::Cname(target), _) => format!("CNAME to {target}"),
+            (_, Some(text)) => difference::describe(&text),
+            (_, None) => "no key record".to_owned(),
+        }
+    }
+
+    fn guards(&self, owner: &Name, before: &[&Rdata], after: &[&Rdata]) -> Vec<Finding> {
+        difference::guards(owner, before, after)
+    }
+
+    fn lint(&self, owner: &Name, values: &[&Rdata]) -> Vec<Finding> {
+        lint::lint(owner, values)
+    }
+
+    fn slot_at(&self, owner: &Name, rtype: RecordType, values: &[&Rdata]) -> Option<LiveSlot> {
+        let (selector, domain) = selector_of(owner)?;
+        let ours = match rtype {
+            RecordType::CNAME => true,
+            RecordType::TXT => values.iter().filter_map(|rdata| txt::text(rdata)).any(|t| record::looks_like_key(&t)),
+            _ => false,
+        };
+        ours.then_some(LiveSlot { domain, key: Some(selector) })
+    }
+}
