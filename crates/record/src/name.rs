@@ -209,7 +209,7 @@ impl Name {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self.wire.eq_ignore_ascii_case(&other.wire)
+        Arc::ptr_eq(&self.wire, &other.wire) || self.wire.eq_ignore_ascii_case(&other.wire)
     }
 }
 
@@ -233,6 +233,9 @@ impl PartialOrd for Name {
 
 impl Ord for Name {
     fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.wire, &other.wire) {
+            return Ordering::Equal;
+        }
         let (mine, my_count) = offsets(&self.wire);
         let (theirs, their_count) = offsets(&other.wire);
         let mut i = my_count;

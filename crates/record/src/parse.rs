@@ -28,7 +28,7 @@ pub struct ParseError {
 /// Relative names are completed with `origin`; without one every name counts as absolute.
 ///
 /// An error says that the text is no data of a type in [`Rdata`]'s variants. Data of another type is
-/// never refused: it becomes octets where the type's fields are known and the text fits them, else
+/// never refused, unless there is none: it becomes octets where the type's fields are known and the text fits them, else
 /// [`Opaque::Text`]. So does TLSA whose association data is no hexadecimal number: providers hold such.
 pub fn parse_rdata(rtype: RecordType, fields: &[Field<'_>], origin: Option<&Name>) -> Result<Rdata, ParseError> {
     parse_with_text(rtype, fields, origin, &mut || join(rtype, fields))
@@ -92,6 +92,7 @@ pub(crate) fn parse_with_text(
             expire: c.seconds("the expire time")?,
             minimum: c.seconds("the minimum")?,
         })),
+        _ if fields.is_empty() => return Err(ParseError { field: 0, message: "the data is missing".into() }),
         _ => {
             let opaque = match table::read(rtype, &mut c) {
                 Some(data) => Opaque::Wire { rtype, data: data.into() },

@@ -115,6 +115,7 @@ fn what_cannot_be_read_is_kept_as_text() {
 fn errors_name_the_field() {
     insta::assert_snapshot!(error(RecordType::A, "192.0.2"), @"field 0: not an IPv4 address");
     insta::assert_snapshot!(error(RecordType::A, ""), @"field 0: an IPv4 address is missing");
+    insta::assert_snapshot!(error(RecordType::LOC, " "), @"field 0: the data is missing");
     insta::assert_snapshot!(error(RecordType::MX, "65536 mail"), @"field 0: the preference is no number, or too large");
     insta::assert_snapshot!(error(RecordType::MX, "10"), @"field 1: the exchange is missing");
     insta::assert_snapshot!(error(RecordType::MX, "10 a..b"), @"field 1: the exchange is no domain name: empty label (two dots in a row, or a dot at the start)");

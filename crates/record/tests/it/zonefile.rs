@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use mailzone_record::zonefile::{ZoneFile, write};
+use mailzone_record::zonefile::{SetChange, ZoneFile, write};
 use mailzone_record::{Name, RRset, Rdata, RecordType, Ttl, parse_rdata_text};
 use proptest::prelude::*;
+
+use crate::strategies;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/zones")
@@ -257,7 +259,37 @@ fn a_new_file_in_columns() {
     "#);
 }
 
+/// RRsets at and below `example.com.`, each once.
+fn rrsets() -> impl Strategy<Value = Vec<RRset>> {
+    let set = (strategies::name(), strategies::rdata(), 0u32..100_000);
+    prop::collection::vec(set, 0..8).prop_map(|sets| {
+        let mut zone: Vec<RRset> = Vec::new();
+        for (below, rdata, ttl) in sets {
+            let wire = [&below.as_wire()[..below.as_wire().len() - 1], name("example.com").as_wire()].concat();
+            let owner = Name::from_wire(&wire).unwrap();
+            let is_zone_data = !matches!(rdata.rtype(), RecordType(0 | 6 | 41 | 249..=255));
+            if is_zone_data && zone.iter().all(|s| s.name != owner || s.rtype != rdata.rtype()) {
+                zone.push(RRset::new(owner, rdata.rtype(), Ttl::from_secs(ttl), vec![rdata.into()]));
+            }
+        }
+        zone.sort_by_key(RRset::key);
+        zone
+    })
+}
+
 proptest! {
+    #[test]
+    fn what_is_written_is_read(sets in rrsets(), default in prop::option::of(0u32..9)) {
+        let zone = name("example.com");
+        let text = write(&zone, default.and_then(Ttl::from_secs), &sets);
+        let file = ZoneFile::parse(text.as_bytes(), &zone).map_err(|e| TestCaseError::fail(format!("{e}\n{text}")))?;
+        prop_assert_eq!(file.rrsets(), sets.clone(), "{}", text);
+        // The same records, put into an empty file one by one.
+        let changes: Vec<_> = sets.iter().filter_map(|s| SetChange::between(None, Some(s))).collect();
+        let text = ZoneFile::parse(b"", &zone).unwrap().edit(&changes, (2026, 1, 1)).unwrap();
+        prop_assert_eq!(ZoneFile::parse(&text, &zone).unwrap().rrsets(), sets);
+    }
+
     #[test]
     fn any_octets_are_read_without_a_panic(text in prop::collection::vec(any::<u8>(), 0..400)) {
         check_any(&text)?;
