@@ -28,7 +28,9 @@ pub(crate) fn shape(key: &str, node: &Node<'_>, shape: &Shape, report: &mut Repo
         Shape::Date => {
             if node.date().is_none() {
                 let diagnostic = Diagnostic::error(format!("`{key}` is not a day alone"));
-                report.add(diagnostic.at(node.place()).help("write a date such as 2026-12-01, unquoted and without a time"));
+                report.add(
+                    diagnostic.at(node.place()).help("write a date such as 2026-12-01, unquoted and without a time"),
+                );
             }
         }
         Shape::Text(kind) => {
@@ -45,7 +47,11 @@ pub(crate) fn shape(key: &str, node: &Node<'_>, shape: &Shape, report: &mut Repo
                 self::shape(key, &item, of, report);
             }
             if count < *min {
-                let help = if key == "mx" { "write \"absent\" for no MX record, \"null\" for a domain that takes no mail" } else { "remove the key, or name something" };
+                let help = if key == "mx" {
+                    "write \"absent\" for no MX record, \"null\" for a domain that takes no mail"
+                } else {
+                    "remove the key, or name something"
+                };
                 report.add(Diagnostic::error(format!("`{key}` is an empty list")).at(node.place()).help(help));
             }
         }
@@ -89,6 +95,10 @@ pub(crate) fn table(node: &Node<'_>, spec: &TableSpec, report: &mut Report) {
             });
         }
     }
+    if spec.later.iter().any(|later| node.get(later).is_some()) {
+        // What a later version has in its place may be what is missing.
+        return;
+    }
     for key in spec.allowed().filter(|key| key.required) {
         if node.get(key.name).is_none() {
             report.add(Diagnostic::error(format!("`{}` is missing in {}", key.name, spec.name)).at(node.place()));
@@ -120,7 +130,8 @@ fn choice(key: &str, node: &Node<'_>, words: &[&str], report: &mut Report) {
     if words.contains(&text) {
         return;
     }
-    let near = nearest(text, words.iter().copied()).map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
+    let near =
+        nearest(text, words.iter().copied()).map(|near| format!("did you mean \"{near}\"? ")).unwrap_or_default();
     let diagnostic = Diagnostic::error(format!("`{key}` cannot be \"{text}\"")).at(node.place());
     report.add(diagnostic.help(format!("{near}it is {}", quoted_words(words))));
 }

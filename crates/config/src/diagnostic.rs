@@ -98,14 +98,16 @@ impl fmt::Display for Severity {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.severity, self.message)?;
+        let places = self.place.iter().chain(self.related.iter().map(|related| &related.place));
+        let gutter = places.map(|place| place.line().to_string().len()).max().unwrap_or(1);
         if let Some(place) = &self.place {
-            snippet(f, place, &self.label, '^')?;
+            snippet(f, place, &self.label, '^', gutter)?;
         }
         for related in &self.related {
-            snippet(f, &related.place, &related.label, '-')?;
+            snippet(f, &related.place, &related.label, '-', gutter)?;
         }
         if let Some(help) = &self.help {
-            write!(f, "\n  = help: {help}")?;
+            write!(f, "\n{:gutter$} = help: {help}", "")?;
         }
         Ok(())
     }
@@ -115,7 +117,7 @@ impl fmt::Display for Diagnostic {
 const SNIPPET_WIDTH: usize = 100;
 
 /// `--> FILE:LINE:COLUMN`, the line, and marks below what is meant.
-fn snippet(f: &mut fmt::Formatter<'_>, place: &Place, label: &str, mark: char) -> fmt::Result {
+fn snippet(f: &mut fmt::Formatter<'_>, place: &Place, label: &str, mark: char, gutter: usize) -> fmt::Result {
     let (number, column) = place.source.position(place.start);
     let line = place.source.line(number);
     let (end_line, end_column) = place.source.position(place.end);
@@ -133,10 +135,9 @@ fn snippet(f: &mut fmt::Formatter<'_>, place: &Place, label: &str, mark: char) -
     let marked = part(start, end.min(to));
     let after = part(end.min(to).max(start), to);
     let (cut_left, cut_right) = (if from > 0 { "…" } else { "" }, if to < length { "…" } else { "" });
-    let gutter = number.to_string().len();
     let pad = before.chars().count() + cut_left.chars().count();
     let marks: String = std::iter::repeat_n(mark, marked.chars().count().max(1)).collect();
     write!(f, "\n{:gutter$}--> {place}\n{:gutter$} |\n", "", "")?;
-    write!(f, "{number} | {cut_left}{before}{marked}{after}{cut_right}\n{:gutter$} | {:pad$}{marks}", "", "")?;
+    write!(f, "{number:>gutter$} | {cut_left}{before}{marked}{after}{cut_right}\n{:gutter$} | {:pad$}{marks}", "", "")?;
     if label.is_empty() { Ok(()) } else { write!(f, " {label}") }
 }

@@ -9,15 +9,24 @@ pub(crate) enum Shape {
     Bool,
     /// `true`: leaving the key out says the contrary.
     True,
-    Integer { min: i64, max: i64 },
+    Integer {
+        min: i64,
+        max: i64,
+    },
     /// A calendar day, unquoted.
     Date,
     Text(&'static TextKind),
     Choice(&'static [&'static str]),
-    List { of: &'static Shape, min: usize },
+    List {
+        of: &'static Shape,
+        min: usize,
+    },
     Table(&'static TableSpec),
     /// A table whose keys the user chooses.
-    Map { key: &'static TextKind, value: &'static Shape },
+    Map {
+        key: &'static TextKind,
+        value: &'static Shape,
+    },
     /// Alternatives; no two of them of one TOML type.
     OneOf(&'static [Shape]),
 }
@@ -124,17 +133,36 @@ const CAA_ISSUER: Shape = Shape::Text(&texts::CAA_ISSUER);
 const CAA_URI: Shape = Shape::Text(&texts::CAA_URI);
 
 /// The whole file.
-pub(crate) static ROOT: TableSpec = table("the configuration", &[
-    key("providers", Shape::Map { key: &texts::LABEL, value: &Shape::Table(&PROVIDER) }, "Where zones are kept, by a name of your choice."),
-    key("dns", Shape::Table(&DNS), "How the DNS is asked."),
-    key("propagation", Shape::Table(&PROPAGATION), "How long to wait for a change to be visible."),
-    key("latency", Shape::Table(&LATENCY), "The latency budget of name servers."),
-    key("hosts", Shape::Map { key: &texts::HOST_NAME, value: &Shape::Table(&HOST) }, "The hosts that receive or send mail, by name."),
-    key("defaults", Shape::Table(&DEFAULTS_TABLE), "Keys for every domain."),
-    key("profiles", Shape::Map { key: &texts::LABEL, value: &Shape::Table(&PROFILE_TABLE) }, "Reusable keys. Built in: parked, receive-only, send-only."),
-    key("groups", Shape::Map { key: &texts::LABEL, value: &Shape::Table(&GROUP_TABLE) }, "The same keys for many domains."),
-    key("domains", Shape::Map { key: &texts::NAME, value: &Shape::Table(&DOMAIN_TABLE) }, "The domains, by name."),
-]);
+pub(crate) static ROOT: TableSpec = table(
+    "the configuration",
+    &[
+        key(
+            "providers",
+            Shape::Map { key: &texts::LABEL, value: &Shape::Table(&PROVIDER) },
+            "Where zones are kept, by a name of your choice.",
+        ),
+        key("dns", Shape::Table(&DNS), "How the DNS is asked."),
+        key("propagation", Shape::Table(&PROPAGATION), "How long to wait for a change to be visible."),
+        key("latency", Shape::Table(&LATENCY), "The latency budget of name servers."),
+        key(
+            "hosts",
+            Shape::Map { key: &texts::HOST_NAME, value: &Shape::Table(&HOST) },
+            "The hosts that receive or send mail, by name.",
+        ),
+        key("defaults", Shape::Table(&DEFAULTS_TABLE), "Keys for every domain."),
+        key(
+            "profiles",
+            Shape::Map { key: &texts::LABEL, value: &Shape::Table(&PROFILE_TABLE) },
+            "Reusable keys. Built in: parked, receive-only, send-only.",
+        ),
+        key(
+            "groups",
+            Shape::Map { key: &texts::LABEL, value: &Shape::Table(&GROUP_TABLE) },
+            "The same keys for many domains.",
+        ),
+        key("domains", Shape::Map { key: &texts::NAME, value: &Shape::Table(&DOMAIN_TABLE) }, "The domains, by name."),
+    ],
+);
 
 /// What `type` may be now.
 pub(crate) const PROVIDER_TYPES: &[&str] = &["zonefile"];
@@ -147,50 +175,86 @@ pub(crate) static PROVIDER: TableSpec = TableSpec {
     keys: &[
         required(key("type", Shape::Choice(PROVIDER_TYPES), "Which provider it is.")),
         required(key("directory", PATH, "Of ORIGIN.zone files (RFC 1035), relative to this file.")),
-        key("serve", Shape::Text(&texts::LISTEN), "While a command runs, the embedded server answers here for the directory."),
-        key("reload", some(&WORDS), "A command and its arguments, run after a file was replaced; {zone} is the zone's name. No shell."),
+        key(
+            "serve",
+            Shape::Text(&texts::LISTEN),
+            "While a command runs, the embedded server answers here for the directory.",
+        ),
+        key(
+            "reload",
+            some(&WORDS),
+            "A command and its arguments, run after a file was replaced; {zone} is the zone's name. No shell.",
+        ),
     ],
     later: &["endpoint", "requests_per_second", "max_concurrency", "timeout"],
     scope: ANYWHERE,
 };
 
-static DNS: TableSpec = table("the table `dns`", &[
-    key("resolvers", some(&RESOLVER), "Recursive resolvers: ADDR, ADDR:PORT, [V6]:PORT or \"system\"."),
-    key("timeout", DURATION, "Of one exchange; 2s by default."),
-    key("port", Shape::Integer { min: 1, max: 65535 }, "Of authoritative servers found by name; 53 by default."),
-    key("roots", list(&SERVER), "Root servers to begin at; the real ones by default."),
-]);
+static DNS: TableSpec = table(
+    "the table `dns`",
+    &[
+        key("resolvers", some(&RESOLVER), "Recursive resolvers: ADDR, ADDR:PORT, [V6]:PORT or \"system\"."),
+        key("timeout", DURATION, "Of one exchange; 2s by default."),
+        key("port", Shape::Integer { min: 1, max: 65535 }, "Of authoritative servers found by name; 53 by default."),
+        key("roots", list(&SERVER), "Root servers to begin at; the real ones by default."),
+    ],
+);
 
-static PROPAGATION: TableSpec = table("the table `propagation`", &[
-    key("timeout", DURATION, "Of one wait; by default the provider's own."),
-]);
+static PROPAGATION: TableSpec =
+    table("the table `propagation`", &[key("timeout", DURATION, "Of one wait; by default the provider's own.")]);
 
-static LATENCY: TableSpec = table("the table `latency`", &[
-    key("budget", DURATION, "A server above it is too slow; 100ms by default."),
-    key("statistic", Shape::Choice(&["median", "p95", "p99"]), "What is compared with the budget; median by default."),
-    key("samples", Shape::Integer { min: 1, max: 1000 }, "Exchanges per server; 20 by default."),
-    key("on_exceed", Shape::Choice(&["warn", "fail"]), "What being over budget means; warn by default."),
-]);
+static LATENCY: TableSpec = table(
+    "the table `latency`",
+    &[
+        key("budget", DURATION, "A server above it is too slow; 100ms by default."),
+        key(
+            "statistic",
+            Shape::Choice(&["median", "p95", "p99"]),
+            "What is compared with the budget; median by default.",
+        ),
+        key("samples", Shape::Integer { min: 1, max: 1000 }, "Exchanges per server; 20 by default."),
+        key("on_exceed", Shape::Choice(&["warn", "fail"]), "What being over budget means; warn by default."),
+    ],
+);
 
-static HOST: TableSpec = table("a host", &[
-    key("ipv4", list(&IPV4), "Its IPv4 addresses; [] says that there shall be none, without the key they are foreign."),
-    key("ipv6", list(&IPV6), "Its IPv6 addresses, likewise."),
-    key("addresses", Shape::Choice(&["check", "manage", "off"]), "What is done about its A and AAAA; check by default."),
-    key("ptr", Shape::Choice(&["check", "manage", "off"]), "What is done about the PTR of its addresses; check by default."),
-    key("ptr_provider", WORDS, "The provider of the reverse zones; by default the first that can hold them."),
-    key("provider", WORDS, "The provider of the host's zone; by default that of the configured domain above it."),
-    key("zone", NAME, "The zone; by default the longest that the provider holds."),
-    key("zone_id", WORDS, "The provider's identifier of the zone."),
-    key("ttl", TTL, "Of what is written for the host; by default that of the configured domain above it."),
-    key("helo", HOST_NAME, "The name that it says in HELO; by default the host's name."),
-    key("tlsa", Shape::OneOf(&[some(&Shape::Table(&TLSA)), ABSENT_OR_UNMANAGED]), "Its TLSA records (RFC 7672)."),
-]);
+static HOST: TableSpec = table(
+    "a host",
+    &[
+        key(
+            "ipv4",
+            list(&IPV4),
+            "Its IPv4 addresses; [] says that there shall be none, without the key they are foreign.",
+        ),
+        key("ipv6", list(&IPV6), "Its IPv6 addresses, likewise."),
+        key(
+            "addresses",
+            Shape::Choice(&["check", "manage", "off"]),
+            "What is done about its A and AAAA; check by default.",
+        ),
+        key(
+            "ptr",
+            Shape::Choice(&["check", "manage", "off"]),
+            "What is done about the PTR of its addresses; check by default.",
+        ),
+        key("ptr_provider", WORDS, "The provider of the reverse zones; by default the first that can hold them."),
+        key("provider", WORDS, "The provider of the host's zone; by default that of the configured domain above it."),
+        key("zone", NAME, "The zone; by default the longest that the provider holds."),
+        key("zone_id", WORDS, "The provider's identifier of the zone."),
+        key("ttl", TTL, "Of what is written for the host; by default that of the configured domain above it."),
+        key("helo", HOST_NAME, "The name that it says in HELO; by default the host's name."),
+        key("tlsa", Shape::OneOf(&[some(&Shape::Table(&TLSA)), ABSENT_OR_UNMANAGED]), "Its TLSA records (RFC 7672)."),
+    ],
+);
 
 static TLSA: TableSpec = TableSpec {
     name: "a TLSA record",
     keys: &[
         key("port", Shape::Integer { min: 1, max: 65535 }, "25 by default."),
-        key("usage", Shape::Integer { min: 2, max: 3 }, "2 (DANE-TA) or 3 (DANE-EE, the default); others are unusable for SMTP (RFC 7672 section 3.1.3)."),
+        key(
+            "usage",
+            Shape::Integer { min: 2, max: 3 },
+            "2 (DANE-TA) or 3 (DANE-EE, the default); others are unusable for SMTP (RFC 7672 section 3.1.3).",
+        ),
         key("selector", Shape::Integer { min: 0, max: 1 }, "0 the certificate, 1 its public key (the default)."),
         key("matching", Shape::Integer { min: 0, max: 2 }, "0 the data itself, 1 SHA-256 (the default), 2 SHA-512."),
         required(key("data", Shape::Text(&texts::HEX), "In hexadecimal.")),
@@ -213,115 +277,183 @@ pub(crate) static DOMAIN_KEYS: &[Key] = &[
     only(GROUP, key("domains", list(&NAME), "The domains of the group.")),
     only(GROUP, key("domains_file", PATH, "A file with more of them: one name a line, # begins a comment.")),
     only(NOT_IN_PROFILES, key("profiles", list(&WORDS), "Profiles that apply, from left to right.")),
-    only(NOT_IN_PROFILES, key("inherit", Shape::Bool, "Whether a domain below another configured domain takes all keys from defaults and groups; else only provider, zone and ttl.")),
+    only(
+        NOT_IN_PROFILES,
+        key(
+            "inherit",
+            Shape::Bool,
+            "Whether a domain below another configured domain takes all keys from defaults and groups; else only provider, zone and ttl.",
+        ),
+    ),
     key("provider", WORDS, "The provider that holds the zone."),
     key("zone", NAME, "The zone; by default the longest that the provider holds."),
     key("zone_id", WORDS, "The provider's identifier of the zone, where it holds several of the name."),
     key("mail", Shape::Choice(&["both", "send", "receive", "none"]), "What the domain is for; both by default."),
     key("ttl", TTL, "For every slot without one in ttls."),
-    key("ttls", Shape::Map { key: &texts::SLOT, value: &TTL }, "By slot: mx, spf, dkim, \"dkim.SELECTOR\", \"records.NAME.TYPE\" …"),
-    key("mx", Shape::OneOf(&[some(&Shape::Table(&MX)), Shape::Choice(&["null", "absent", "unmanaged"])]), "MX; \"null\" says that the domain takes no mail (RFC 7505)."),
-    key("spf", Shape::OneOf(&[Shape::Text(&texts::SPF), some(&Shape::Text(&texts::SPF_TERM)), Shape::Table(&SPF)]), "SPF (RFC 7208): a table, a list of terms in your own order, or the literal record."),
-    joined(Join::Entries, key("dkim", Shape::Map { key: &texts::SELECTOR, value: &Shape::OneOf(&[ABSENT_OR_UNMANAGED, Shape::Table(&DKIM)]) }, "DKIM keys by selector (RFC 6376); \"*\" is the wildcard.")),
+    key(
+        "ttls",
+        Shape::Map { key: &texts::SLOT, value: &TTL },
+        "By slot: mx, spf, dkim, \"dkim.SELECTOR\", \"records.NAME.TYPE\" …",
+    ),
+    key(
+        "mx",
+        Shape::OneOf(&[some(&Shape::Table(&MX)), Shape::Choice(&["null", "absent", "unmanaged"])]),
+        "MX; \"null\" says that the domain takes no mail (RFC 7505).",
+    ),
+    key(
+        "spf",
+        Shape::OneOf(&[Shape::Text(&texts::SPF), some(&Shape::Text(&texts::SPF_TERM)), Shape::Table(&SPF)]),
+        "SPF (RFC 7208): a table, a list of terms in your own order, or the literal record.",
+    ),
+    joined(
+        Join::Entries,
+        key(
+            "dkim",
+            Shape::Map { key: &texts::SELECTOR, value: &Shape::OneOf(&[ABSENT_OR_UNMANAGED, Shape::Table(&DKIM)]) },
+            "DKIM keys by selector (RFC 6376); \"*\" is the wildcard.",
+        ),
+    ),
     key("dmarc", Shape::OneOf(&[Shape::Text(&texts::DMARC), Shape::Table(&DMARC)]), "DMARC (RFC 9989)."),
-    key("report_authorisation", Shape::Choice(&["each", "wildcard", "check", "unmanaged"]), "Which domains may send their DMARC reports here (RFC 7489 section 7.1)."),
+    key(
+        "report_authorisation",
+        Shape::Choice(&["each", "wildcard", "check", "unmanaged"]),
+        "Which domains may send their DMARC reports here (RFC 7489 section 7.1).",
+    ),
     key("mta_sts", Shape::OneOf(&[ABSENT_OR_UNMANAGED, Shape::Table(&MTA_STS)]), "MTA-STS (RFC 8461)."),
     key("tls_rpt", Shape::OneOf(&[Shape::Text(&texts::TLS_RPT), Shape::Table(&TLS_RPT)]), "TLS reporting (RFC 8460)."),
-    key("caa", Shape::OneOf(&[ABSENT_OR_UNMANAGED, Shape::Table(&CAA)]), "CAA (RFC 8659), by property tag; an empty list says that there shall be none of the tag."),
+    key(
+        "caa",
+        Shape::OneOf(&[ABSENT_OR_UNMANAGED, Shape::Table(&CAA)]),
+        "CAA (RFC 8659), by property tag; an empty list says that there shall be none of the tag.",
+    ),
     key("nameservers", list(&SERVER), "Servers to ask instead of the delegation."),
     key("delegated", Shape::Bool, "false while the parent does not name the provider's servers yet."),
     joined(Join::Records, key("records", list(&Shape::Table(&RECORD)), "Other records.")),
     joined(Join::Allow, key("allow", list(&Shape::Table(&ALLOW)), "Guards that may pass and lints that are waived.")),
 ];
 
-static MX: TableSpec = table("an MX record", &[
-    required(key("preference", Shape::Integer { min: 0, max: 65535 }, "Lower first.")),
-    required(key("host", HOST_NAME, "A name with addresses, no alias.")),
-]);
+static MX: TableSpec = table(
+    "an MX record",
+    &[
+        required(key("preference", Shape::Integer { min: 0, max: 65535 }, "Lower first.")),
+        required(key("host", HOST_NAME, "A name with addresses, no alias.")),
+    ],
+);
 
 const SPF_TARGET: Shape = Shape::Text(&texts::SPF_TARGET);
 const TRUE_OR_NAMES: Shape = Shape::OneOf(&[Shape::Bool, some(&SPF_TARGET)]);
 
-static SPF: TableSpec = table("the table `spf`", &[
-    key("mx", TRUE_OR_NAMES, "The hosts of the domain's MX, or of these names' MX."),
-    key("a", TRUE_OR_NAMES, "The domain's addresses, or those of these names."),
-    key("hosts", list(&HOST_NAME), "Hosts of this configuration: their addresses."),
-    key("ip4", list(&Shape::Text(&texts::SPF_IP4)), "Networks."),
-    key("ip6", list(&Shape::Text(&texts::SPF_IP6)), "Networks."),
-    key("include", list(&Shape::Text(&texts::SPF_DOMAIN)), "Names whose SPF records apply too."),
-    key("exists", list(&Shape::Text(&texts::SPF_DOMAIN)), "Names, with macros, that exist for permitted senders."),
-    key("all", Shape::Choice(&["-", "~", "?", "fail", "softfail", "neutral"]), "What everybody else gets."),
-    key("redirect", Shape::Text(&texts::SPF_DOMAIN), "The record of this name applies instead of an `all`."),
-]);
+static SPF: TableSpec = table(
+    "the table `spf`",
+    &[
+        key("mx", TRUE_OR_NAMES, "The hosts of the domain's MX, or of these names' MX."),
+        key("a", TRUE_OR_NAMES, "The domain's addresses, or those of these names."),
+        key("hosts", list(&HOST_NAME), "Hosts of this configuration: their addresses."),
+        key("ip4", list(&Shape::Text(&texts::SPF_IP4)), "Networks."),
+        key("ip6", list(&Shape::Text(&texts::SPF_IP6)), "Networks."),
+        key("include", list(&Shape::Text(&texts::SPF_DOMAIN)), "Names whose SPF records apply too."),
+        key("exists", list(&Shape::Text(&texts::SPF_DOMAIN)), "Names, with macros, that exist for permitted senders."),
+        key("all", Shape::Choice(&["-", "~", "?", "fail", "softfail", "neutral"]), "What everybody else gets."),
+        key("redirect", Shape::Text(&texts::SPF_DOMAIN), "The record of this name applies instead of an `all`."),
+    ],
+);
 
-static DKIM: TableSpec = table("a DKIM key", &[
-    key("public_key_file", PATH, "A public key, PEM or base64."),
-    key("record_file", PATH, "The record as opendkim-genkey, amavisd, BIND or mailcow print it."),
-    key("private_key_file", PATH, "A private RSA key, PEM; only its public half is used."),
-    key("txt", WORDS, "Anything record_file takes, as pasted."),
-    key("cname", NAME, "A name that somebody else publishes the key at."),
-    key("revoked", Shape::True, "true: the key is withdrawn (empty p)."),
-    key("flags", list(&Shape::Text(&texts::DKIM_WORD)), "Tag t: y, s."),
-    key("services", list(&Shape::Text(&texts::DKIM_WORD)), "Tag s: email, tlsrpt, *."),
-    key("hashes", list(&Shape::Text(&texts::DKIM_WORD)), "Tag h: sha256."),
-    key("note", WORDS, "Tag n, for people."),
-]);
+static DKIM: TableSpec = table(
+    "a DKIM key",
+    &[
+        key("public_key_file", PATH, "A public key, PEM or base64."),
+        key("record_file", PATH, "The record as opendkim-genkey, amavisd, BIND or mailcow print it."),
+        key("private_key_file", PATH, "A private RSA key, PEM; only its public half is used."),
+        key("txt", WORDS, "Anything record_file takes, as pasted."),
+        key("cname", NAME, "A name that somebody else publishes the key at."),
+        key("revoked", Shape::True, "true: the key is withdrawn (empty p)."),
+        key("flags", list(&Shape::Text(&texts::DKIM_WORD)), "Tag t: y, s."),
+        key("services", list(&Shape::Text(&texts::DKIM_WORD)), "Tag s: email, tlsrpt, *."),
+        key("hashes", list(&Shape::Text(&texts::DKIM_WORD)), "Tag h: sha256."),
+        key("note", WORDS, "Tag n, for people."),
+    ],
+);
 
-static DMARC: TableSpec = table("the table `dmarc`", &[
-    key("policy", POLICY, "What receivers do with mail that fails."),
-    key("subdomain_policy", POLICY, "For subdomains that exist."),
-    key("nonexistent_policy", POLICY, "For subdomains that do not exist."),
-    key("rua", list(&MAILTO), "Where aggregate reports go: mailto: URIs."),
-    key("ruf", list(&MAILTO), "Where failure reports go."),
-    key("dkim_alignment", ALIGNMENT, "relaxed by default."),
-    key("spf_alignment", ALIGNMENT, "relaxed by default."),
-    key("testing", Shape::Bool, "The policy is applied one step weaker."),
-    key("cname", NAME, "A CNAME instead of a record of our own."),
-]);
+static DMARC: TableSpec = table(
+    "the table `dmarc`",
+    &[
+        key("policy", POLICY, "What receivers do with mail that fails."),
+        key("subdomain_policy", POLICY, "For subdomains that exist."),
+        key("nonexistent_policy", POLICY, "For subdomains that do not exist."),
+        key("rua", list(&MAILTO), "Where aggregate reports go: mailto: URIs."),
+        key("ruf", list(&MAILTO), "Where failure reports go."),
+        key("dkim_alignment", ALIGNMENT, "relaxed by default."),
+        key("spf_alignment", ALIGNMENT, "relaxed by default."),
+        key("testing", Shape::Bool, "The policy is applied one step weaker."),
+        key("cname", NAME, "A CNAME instead of a record of our own."),
+    ],
+);
 
-static MTA_STS: TableSpec = table("the table `mta_sts`", &[
-    key("mode", Shape::Choice(&["enforce", "testing", "none"]), "The policy's mode."),
-    key("mx", list(&Shape::Text(&texts::MX_PATTERN)), "Patterns of MX hosts."),
-    key("max_age", TTL, "How long senders keep the policy; 1w by default."),
-    key("id", Shape::Text(&texts::STS_ID), "The record's id; auto by default: made from the policy."),
-    key("host", Shape::Table(&MTA_STS_HOST), "What mta-sts.DOMAIN is to be; left alone by default."),
-    key("cname", NAME, "A CNAME instead of a record of our own."),
-]);
+static MTA_STS: TableSpec = table(
+    "the table `mta_sts`",
+    &[
+        key("mode", Shape::Choice(&["enforce", "testing", "none"]), "The policy's mode."),
+        key("mx", list(&Shape::Text(&texts::MX_PATTERN)), "Patterns of MX hosts."),
+        key("max_age", TTL, "How long senders keep the policy; 1w by default."),
+        key("id", Shape::Text(&texts::STS_ID), "The record's id; auto by default: made from the policy."),
+        key("host", Shape::Table(&MTA_STS_HOST), "What mta-sts.DOMAIN is to be; left alone by default."),
+        key("cname", NAME, "A CNAME instead of a record of our own."),
+    ],
+);
 
-static MTA_STS_HOST: TableSpec = table("the table `mta_sts.host`", &[
-    key("cname", NAME, "A CNAME."),
-    key("ipv4", list(&IPV4), "A; [] says that there shall be none."),
-    key("ipv6", list(&IPV6), "AAAA, likewise."),
-]);
+static MTA_STS_HOST: TableSpec = table(
+    "the table `mta_sts.host`",
+    &[
+        key("cname", NAME, "A CNAME."),
+        key("ipv4", list(&IPV4), "A; [] says that there shall be none."),
+        key("ipv6", list(&IPV6), "AAAA, likewise."),
+    ],
+);
 
-static TLS_RPT: TableSpec = table("the table `tls_rpt`", &[
-    key("rua", some(&TLS_RPT_URI), "Where reports go: mailto: or https: URIs."),
-    key("cname", NAME, "A CNAME instead of a record of our own."),
-]);
+static TLS_RPT: TableSpec = table(
+    "the table `tls_rpt`",
+    &[
+        key("rua", some(&TLS_RPT_URI), "Where reports go: mailto: or https: URIs."),
+        key("cname", NAME, "A CNAME instead of a record of our own."),
+    ],
+);
 
-static CAA: TableSpec = table("the table `caa`", &[
-    key("issue", list(&CAA_ISSUER), "Who may issue certificates; \";\" is nobody."),
-    key("issuewild", list(&CAA_ISSUER), "Who may issue wildcard certificates."),
-    key("issuemail", list(&CAA_ISSUER), "Who may issue S/MIME certificates (RFC 9495)."),
-    key("issuevmc", list(&CAA_ISSUER), "Who may issue mark certificates."),
-    key("iodef", list(&CAA_URI), "Where violations are reported."),
-    key("exclusive", Shape::Bool, "Whether the whole RRset is owned, not only the tags named."),
-]);
+static CAA: TableSpec = table(
+    "the table `caa`",
+    &[
+        key("issue", list(&CAA_ISSUER), "Who may issue certificates; \";\" is nobody."),
+        key("issuewild", list(&CAA_ISSUER), "Who may issue wildcard certificates."),
+        key("issuemail", list(&CAA_ISSUER), "Who may issue S/MIME certificates (RFC 9495)."),
+        key("issuevmc", list(&CAA_ISSUER), "Who may issue mark certificates."),
+        key("iodef", list(&CAA_URI), "Where violations are reported."),
+        key("exclusive", Shape::Bool, "Whether the whole RRset is owned, not only the tags named."),
+    ],
+);
 
-static RECORD: TableSpec = table("a record", &[
-    required(key("name", Shape::Text(&texts::OWNER), "Relative to the domain; \"@\" is the domain; absolute with a closing dot.")),
-    required(key("type", Shape::Text(&texts::RECORD_TYPE), "A mnemonic, or TYPEnnn.")),
-    key("values", some(&WORDS), "In presentation format; names in them are absolute."),
-    key("exclusive", Shape::Bool, "Whether the whole RRset is owned, not only these values; true by default."),
-    key("absent", Shape::True, "true: there shall be none."),
-]);
+static RECORD: TableSpec = table(
+    "a record",
+    &[
+        required(key(
+            "name",
+            Shape::Text(&texts::OWNER),
+            "Relative to the domain; \"@\" is the domain; absolute with a closing dot.",
+        )),
+        required(key("type", Shape::Text(&texts::RECORD_TYPE), "A mnemonic, or TYPEnnn.")),
+        key("values", some(&WORDS), "In presentation format; names in them are absolute."),
+        key("exclusive", Shape::Bool, "Whether the whole RRset is owned, not only these values; true by default."),
+        key("absent", Shape::True, "true: there shall be none."),
+    ],
+);
 
-static ALLOW: TableSpec = table("an entry of `allow`", &[
-    required(key("code", Shape::Text(&texts::CODE), "Such as GUARD-MX.")),
-    key("name", Shape::Text(&texts::OWNER), "Only at this owner name, relative to the domain."),
-    key("reason", WORDS, "For people."),
-    key("until", Shape::Date, "The last day (UTC) on which it holds."),
-]);
+static ALLOW: TableSpec = table(
+    "an entry of `allow`",
+    &[
+        required(key("code", Shape::Text(&texts::CODE), "Such as GUARD-MX.")),
+        key("name", Shape::Text(&texts::OWNER), "Only at this owner name, relative to the domain."),
+        key("reason", WORDS, "For people."),
+        key("until", Shape::Date, "The last day (UTC) on which it holds."),
+    ],
+);
 
 impl TableSpec {
     /// The keys that may stand in this table.

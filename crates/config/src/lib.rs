@@ -27,6 +27,6 @@ pub use load::{MAX_FILE_SIZE, Source, load, parse};
 pub use schema::schema;
 pub use settings::{
     Care, Dns, EffectiveKey, Host, Latency, OnExceed, Propagation, ProviderSettings, Resolver, Settings, Statistic,
-    Zonefile,
+    TlsaByPort, Zonefile,
 };
 pub use source::{Located, Place, SourceFile};

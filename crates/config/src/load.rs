@@ -57,7 +57,9 @@ pub fn load(sources: &[Source]) -> Result<Settings, Vec<Diagnostic>> {
                 path.parent().map(Path::to_path_buf).unwrap_or_default()
             }
         };
-        state_base.get_or_insert(if base.as_os_str().is_empty() { PathBuf::from(".") } else { base });
+        if state_base.is_none() {
+            state_base = Some(if base.as_os_str().is_empty() { PathBuf::from(".") } else { base });
+        }
     }
     if !report.is_empty() {
         return Err(report);
@@ -83,10 +85,17 @@ pub fn parse(
     for file in files.iter().chain([&builtin]) {
         let (table, errors) = DeTable::parse_recoverable(file.text());
         // What stands after a syntax error may be misread, but a key defined twice disturbs nothing else.
-        let readable = errors.iter().all(|error| error.message().starts_with("duplicate key"));
+        let readable = errors.iter().all(is_duplicate);
         broken |= !errors.is_empty();
+        let mut told = false;
         for error in &errors {
-            report.add(syntax_error(error, file));
+            let diagnostic = syntax_error(error, file);
+            // A table defined twice is read as one: what then stands twice in it is no news.
+            if is_duplicate(error) && diagnostic.related.is_empty() && told {
+                continue;
+            }
+            told |= is_duplicate(error);
+            report.add(diagnostic);
         }
         if readable {
             let span = table.span();
@@ -107,16 +116,21 @@ pub fn parse(
     }
     settings.warnings = report.finish(files);
     debug_assert!(settings.warnings.iter().all(|warning| warning.severity == Severity::Warning));
-    settings.files = files.iter().map(|file| file.path.clone()).filter(|path| !path.starts_with("<standard input>")).collect();
+    settings.files =
+        files.iter().map(|file| file.path.clone()).filter(|path| !path.starts_with("<standard input>")).collect();
     settings.state_base = state_base;
     Ok(settings)
+}
+
+fn is_duplicate(error: &Error) -> bool {
+    error.message().starts_with("duplicate key")
 }
 
 /// A TOML error with its place; for a key that stands twice, the first one too.
 fn syntax_error(error: &Error, file: &Arc<SourceFile>) -> Diagnostic {
     let span = error.span().unwrap_or(0..0);
     let place = file.place(span.clone());
-    if !error.message().starts_with("duplicate key") {
+    if !is_duplicate(error) {
         return Diagnostic::error(format!("no TOML: {}", error.message())).at(place);
     }
     let text = place.text().to_owned();
@@ -214,7 +228,9 @@ fn cannot_read(path: &Path, error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => format!("{shown} does not exist"),
         io::ErrorKind::PermissionDenied => format!("{shown} cannot be read: permission denied"),
-        io::ErrorKind::NotADirectory => format!("{shown} cannot be read: a part of the path is a file, not a directory"),
+        io::ErrorKind::NotADirectory => {
+            format!("{shown} cannot be read: a part of the path is a file, not a directory")
+        }
         _ => format!("{shown} cannot be read: {error}"),
     }
 }

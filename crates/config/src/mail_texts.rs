@@ -22,16 +22,10 @@ pub(crate) static SPF_TERM: TextKind = TextKind {
     pattern: Some(r"^\S+$"),
     check: |text| spf::Term::parse(text).map(drop).map_err(spf_fault),
 };
-pub(crate) static SPF_TARGET: TextKind = TextKind {
-    name: "a name as in SPF",
-    pattern: Some(r"^\S+$"),
-    check: |text| domain_spec(text).map(drop),
-};
-pub(crate) static SPF_DOMAIN: TextKind = TextKind {
-    name: "a name as in SPF",
-    pattern: Some(r"^\S+$"),
-    check: |text| domain_spec(text).map(drop),
-};
+pub(crate) static SPF_TARGET: TextKind =
+    TextKind { name: "a name as in SPF", pattern: Some(r"^\S+$"), check: |text| domain_spec(text).map(drop) };
+pub(crate) static SPF_DOMAIN: TextKind =
+    TextKind { name: "a name as in SPF", pattern: Some(r"^\S+$"), check: |text| domain_spec(text).map(drop) };
 pub(crate) static SPF_IP4: TextKind = TextKind {
     name: "an IPv4 address or network",
     pattern: Some("^[0-9.]+(/[0-9]+)?$"),
@@ -72,11 +66,8 @@ pub(crate) static TLS_RPT_URI: TextKind = TextKind {
     pattern: Some("^([mM][aA][iI][lL][tT][oO]:|[hH][tT][tT][pP][sS]://)"),
     check: |text| report_uri(text, true),
 };
-pub(crate) static MX_PATTERN: TextKind = TextKind {
-    name: "a host name, or *. and a name",
-    pattern: Some("."),
-    check: |text| mx_pattern(text).map(drop),
-};
+pub(crate) static MX_PATTERN: TextKind =
+    TextKind { name: "a host name, or *. and a name", pattern: Some("."), check: |text| mx_pattern(text).map(drop) };
 pub(crate) static STS_ID: TextKind = TextKind {
     name: "\"auto\", or 1 to 32 letters and digits",
     pattern: Some("^[A-Za-z0-9]{1,32}$"),
@@ -85,11 +76,8 @@ pub(crate) static STS_ID: TextKind = TextKind {
         if good { Ok(()) } else { Err(Fault::new("an id has 1 to 32 letters and digits (RFC 8461 section 3.1)")) }
     },
 };
-pub(crate) static CAA_ISSUER: TextKind = TextKind {
-    name: "a CA's domain with parameters, or \";\"",
-    pattern: Some("."),
-    check: |text| caa_issuer(text),
-};
+pub(crate) static CAA_ISSUER: TextKind =
+    TextKind { name: "a CA's domain with parameters, or \";\"", pattern: Some("."), check: |text| caa_issuer(text) };
 pub(crate) static CAA_URI: TextKind = TextKind {
     name: "a mailto:, http: or https: URI",
     pattern: Some("^([mM][aA][iI][lL][tT][oO]:|[hH][tT][tT][pP][sS]?://)"),
@@ -239,11 +227,16 @@ fn no_scheme(text: &str, what: &str) -> Fault {
 
 /// No character that must be percent-coded in the URI of a record (RFC 7489 section 6.2).
 fn plain(text: &str) -> Result<(), Fault> {
-    match text.char_indices().find(|(_, c)| !c.is_ascii_graphic() || matches!(c, ',' | ';' | '!' | '"' | '<' | '>' | '\\')) {
+    match text
+        .char_indices()
+        .find(|(_, c)| !c.is_ascii_graphic() || matches!(c, ',' | ';' | '!' | '"' | '<' | '>' | '\\'))
+    {
         None => Ok(()),
         Some((at, c)) => {
             let coded: String = c.to_string().bytes().map(|b| format!("%{b:02X}")).collect();
-            Err(Fault::new(format!("{c:?} cannot stand in this URI")).at(at..at + c.len_utf8()).help(format!("write `{coded}`, or one URI for each item of the list")))
+            Err(Fault::new(format!("{c:?} cannot stand in this URI"))
+                .at(at..at + c.len_utf8())
+                .help(format!("write `{coded}`, or one URI for each item of the list")))
         }
     }
 }
@@ -260,7 +253,11 @@ fn caa_issuer(text: &str) -> Result<(), Fault> {
     }
     let issuer = text.split(';').next().unwrap_or(text).trim();
     if issuer.is_empty() {
-        return if text.trim() == ";" { Ok(()) } else { Err(Fault::new("no CA").help("\";\" alone says that nobody may issue")) };
+        return if text.trim() == ";" {
+            Ok(())
+        } else {
+            Err(Fault::new("no CA").help("\";\" alone says that nobody may issue"))
+        };
     }
     host_name(issuer).map(drop).map_err(|fault| Fault { at: Some(0..issuer.len()), ..fault })
 }

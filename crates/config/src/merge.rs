@@ -70,7 +70,9 @@ impl<'a> Merged<'a> {
     fn put(&mut self, name: Cow<'a, str>, value: Node<'a>, layer: &Layer<'a>, join: Join) {
         let place = value.place();
         let entries: Vec<(Cow<'a, str>, Node<'a>, bool)> = match join {
-            Join::Merge if value.table().is_some() => value.entries().map(|(key, _, item)| (Cow::Borrowed(key), item, true)).collect(),
+            Join::Merge if value.table().is_some() => {
+                value.entries().map(|(key, _, item)| (Cow::Borrowed(key), item, true)).collect()
+            }
             Join::Merge => {
                 self.items.insert(name, Item::Leaf(layer.leaf(value)));
                 return;

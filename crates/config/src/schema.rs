@@ -47,7 +47,8 @@ fn shape(of: &Shape, definitions: &mut Map<String, Value>) -> Value {
             json!({ "type": "object", "propertyNames": names, "additionalProperties": shape(value, definitions) })
         }
         Shape::OneOf(alternatives) => {
-            let alternatives: Vec<Value> = alternatives.iter().map(|alternative| shape(alternative, definitions)).collect();
+            let alternatives: Vec<Value> =
+                alternatives.iter().map(|alternative| shape(alternative, definitions)).collect();
             json!({ "anyOf": alternatives })
         }
     }
@@ -84,6 +85,9 @@ mod tests {
         if std::env::var_os("UPDATE_SCHEMA").is_some() {
             std::fs::write(path, &current).unwrap();
         }
-        assert!(std::fs::read_to_string(path).unwrap() == current, "mailzone.schema.json is out of date: run with UPDATE_SCHEMA=1");
+        assert!(
+            std::fs::read_to_string(path).unwrap() == current,
+            "mailzone.schema.json is out of date: run with UPDATE_SCHEMA=1"
+        );
     }
 }

@@ -140,13 +140,16 @@ pub struct Host {
     pub zone: Option<Located<Name>>,
     /// The provider's identifier of the zone, likewise.
     pub zone_id: Option<Located<String>>,
-    /// The TTL of what is written for the host: its own key, else that of the domain above it.
+    /// Of what is written for the host, where its table says so: see [`Settings::host_ttl`].
     pub ttl: Option<Located<Ttl>>,
     /// The name that it says in HELO; the host's name by default.
     pub helo: Name,
     /// Its TLSA records by port.
-    pub tlsa: Option<Located<Slot<BTreeMap<u16, Vec<Tlsa>>>>>,
+    pub tlsa: Option<Located<Slot<TlsaByPort>>>,
 }
+
+/// TLSA records by port, each at least one.
+pub type TlsaByPort = BTreeMap<u16, Vec<Tlsa>>;
 
 /// What is done about something: the keys `addresses` and `ptr`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -174,6 +177,12 @@ impl Settings {
     /// The nearest configured domain at or above `name`.
     pub fn domain_above(&self, name: &Name) -> Option<&Domain> {
         crate::domain::nearest(&self.domains, name)
+    }
+
+    /// The TTL configured for what is written for a host: its own, else what the domain above it has for
+    /// `slot`, one of `hosts`, `tlsa` and `ptr`.
+    pub fn host_ttl(&self, host: &Host, slot: &str) -> Option<Ttl> {
+        host.ttl.as_ref().map(|ttl| ttl.value).or_else(|| self.domain_above(&host.name)?.ttl_of(slot))
     }
 }
 

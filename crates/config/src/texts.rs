@@ -80,18 +80,12 @@ pub(crate) static RESOLVER: TextKind = TextKind {
     pattern: Some(r"^(system|[0-9A-Fa-f:.\[\]]+)$"),
     check: |text| resolver(text).map(drop),
 };
-pub(crate) static HEX: TextKind = TextKind {
-    name: "octets in hexadecimal",
-    pattern: Some("^([0-9A-Fa-f]{2})+$"),
-    check: |text| hex(text).map(drop),
-};
+pub(crate) static HEX: TextKind =
+    TextKind { name: "octets in hexadecimal", pattern: Some("^([0-9A-Fa-f]{2})+$"), check: |text| hex(text).map(drop) };
 pub(crate) static OWNER: TextKind =
     TextKind { name: "an owner name", pattern: Some("."), check: |text| owner(text, None).map(drop) };
-pub(crate) static RECORD_TYPE: TextKind = TextKind {
-    name: "a record type",
-    pattern: Some("^[A-Za-z0-9]+$"),
-    check: |text| record_type(text).map(drop),
-};
+pub(crate) static RECORD_TYPE: TextKind =
+    TextKind { name: "a record type", pattern: Some("^[A-Za-z0-9]+$"), check: |text| record_type(text).map(drop) };
 pub(crate) static CODE: TextKind = TextKind {
     name: "a code such as \"GUARD-MX\"",
     pattern: Some("^[A-Z][A-Z0-9]*(-[A-Z0-9]+)+$"),
@@ -99,13 +93,26 @@ pub(crate) static CODE: TextKind = TextKind {
 };
 pub(crate) static SLOT: TextKind = TextKind {
     name: "a slot such as \"mx\", \"dkim.s2026\" or \"records.www.CNAME\"",
-    pattern: Some(r"^(mx|spf|dkim|dmarc|report_authorisation|mta_sts|tls_rpt|tlsa|caa|hosts|ptr|records|dkim\..+|records\..+\..+)$"),
+    pattern: Some(
+        r"^(mx|spf|dkim|dmarc|report_authorisation|mta_sts|tls_rpt|tlsa|caa|hosts|ptr|records|dkim\..+|records\..+\..+)$",
+    ),
     check: |text| slot(text).map(drop),
 };
 
 /// The slots that have a TTL of their own.
 const SLOTS: &[&str] = &[
-    "mx", "spf", "dkim", "dmarc", "report_authorisation", "mta_sts", "tls_rpt", "tlsa", "caa", "hosts", "ptr", "records",
+    "mx",
+    "spf",
+    "dkim",
+    "dmarc",
+    "report_authorisation",
+    "mta_sts",
+    "tls_rpt",
+    "tlsa",
+    "caa",
+    "hosts",
+    "ptr",
+    "records",
 ];
 
 fn filled(text: &str) -> Result<&str, Fault> {
@@ -118,6 +125,11 @@ pub(crate) fn name(text: &str) -> Result<Name, Fault> {
     if name.is_root() {
         return Err(Fault::new("the root is no domain of yours"));
     }
+    // `/` stands in reverse zones of small networks (RFC 2317).
+    let odd = |b: &u8| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/'));
+    if text.contains("://") || name.labels().flatten().any(odd) {
+        return Err(bad_name(text, &NameError::BadCharacter));
+    }
     Ok(name.to_lowercase())
 }
 
@@ -125,7 +137,9 @@ pub(crate) fn name(text: &str) -> Result<Name, Fault> {
 pub(crate) fn host_name(text: &str) -> Result<Name, Fault> {
     let bare = text.trim_matches(['[', ']']);
     if bare.parse::<IpAddr>().is_ok() {
-        return Err(Fault::new("an IP address where a host name belongs").help("give the host a name with A or AAAA records"));
+        return Err(
+            Fault::new("an IP address where a host name belongs").help("give the host a name with A or AAAA records")
+        );
     }
     let name = name(text)?;
     for label in name.labels() {
@@ -140,7 +154,10 @@ pub(crate) fn host_name(text: &str) -> Result<Name, Fault> {
 }
 
 fn bad_name(text: &str, error: &NameError) -> Fault {
-    let fault = Fault::new(format!("no domain name: {error}"));
+    let fault = Fault::new(match error {
+        NameError::BadCharacter => "no domain name: a character that no name has".to_owned(),
+        _ => format!("no domain name: {error}"),
+    });
     match error {
         NameError::BadCharacter if text.contains("://") => fault.help("write the name alone, without `https://`"),
         NameError::BadCharacter if text.trim() != text => fault.help("remove the blanks around the name"),
@@ -166,7 +183,8 @@ pub(crate) fn ipv6(text: &str) -> Result<Ipv6Addr, Fault> {
 
 /// A number with a unit: `100ms`, or `s m h d w` also in a row, `1h30m`. Above zero, at most 2^31 - 1 s.
 pub(crate) fn duration(text: &str) -> Result<Duration, Fault> {
-    let fault = || Fault::new("not a duration").help("write a number and a unit: \"100ms\", \"2s\", \"25m\", \"1h\", \"1w\"");
+    let fault =
+        || Fault::new("not a duration").help("write a number and a unit: \"100ms\", \"2s\", \"25m\", \"1h\", \"1w\"");
     let milliseconds = text.strip_suffix("ms").filter(|number| number.bytes().all(|b| b.is_ascii_digit()));
     let duration = match milliseconds {
         Some(number) => Duration::from_millis(number.parse::<u32>().map_err(|_| fault())?.into()),
@@ -192,7 +210,10 @@ pub(crate) fn server(text: &str, port: u16) -> Result<SocketAddr, Fault> {
     match text.parse::<SocketAddr>() {
         Ok(address) if address.port() != 0 => Ok(address),
         Ok(_) => Err(Fault::new("port 0 cannot be asked")),
-        Err(_) => Err(Fault::new("not an address").help("write ADDR, ADDR:PORT or [V6]:PORT; a host name is not resolved here")),
+        Err(_) => {
+            Err(Fault::new("not an address")
+                .help("write ADDR, ADDR:PORT or [V6]:PORT; a host name is not resolved here"))
+        }
     }
 }
 
@@ -217,10 +238,10 @@ pub(crate) fn hex(text: &str) -> Result<Vec<u8>, Fault> {
     let digits: Vec<u8> = text
         .char_indices()
         .filter(|(_, c)| *c != ' ')
-        .map(|(at, c)| c.to_digit(16).map(|digit| digit as u8).ok_or(at..at + c.len_utf8()))
+        .map(|(at, c)| c.to_digit(16).map(|digit| digit as u8).ok_or_else(|| at..at + c.len_utf8()))
         .collect::<Result<_, _>>()
         .map_err(|at| Fault::new("not a hexadecimal digit").at(at))?;
-    if digits.is_empty() || digits.len() % 2 != 0 {
+    if digits.is_empty() || !digits.len().is_multiple_of(2) {
         return Err(Fault::new("not a whole number of octets: two digits make one"));
     }
     Ok(digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect())
@@ -242,12 +263,16 @@ pub(crate) fn owner(text: &str, domain: Option<&Name>) -> Result<Name, Fault> {
 }
 
 pub(crate) fn record_type(text: &str) -> Result<RecordType, Fault> {
-    let rtype: RecordType = text.parse().map_err(|error: mailzone_record::UnknownType| Fault::new(error.to_string()))?;
+    let rtype: RecordType =
+        text.parse().map_err(|error: mailzone_record::UnknownType| Fault::new(error.to_string()))?;
     match rtype {
         RecordType::SOA => Err(Fault::new("the SOA record is the provider's")),
-        RecordType::OPT | RecordType::TKEY | RecordType::TSIG | RecordType::IXFR | RecordType::AXFR | RecordType::ANY => {
-            Err(Fault::new(format!("{rtype} is no type that a zone holds")))
-        }
+        RecordType::OPT
+        | RecordType::TKEY
+        | RecordType::TSIG
+        | RecordType::IXFR
+        | RecordType::AXFR
+        | RecordType::ANY => Err(Fault::new(format!("{rtype} is no type that a zone holds"))),
         _ => Ok(rtype),
     }
 }
@@ -308,7 +333,9 @@ mod tests {
 
     #[test]
     fn addresses() {
-        for (text, port) in [("1.1.1.1", 53), ("1.1.1.1:5300", 5300), ("2001:db8::1", 53), ("[2001:db8::1]:54", 54), ("[::1]", 53)] {
+        for (text, port) in
+            [("1.1.1.1", 53), ("1.1.1.1:5300", 5300), ("2001:db8::1", 53), ("[2001:db8::1]:54", 54), ("[::1]", 53)]
+        {
             assert_eq!(server(text, 53).unwrap().port(), port, "{text}");
         }
         for text in ["", "dns.example", "1.1.1.1:", "1.1.1.1:0", "1.1.1", "[1.1.1.1]"] {
@@ -326,7 +353,9 @@ mod tests {
         assert_eq!(owner("@"), "example.com.");
         assert_eq!(owner("*"), "*.example.com.");
         assert_eq!(owner("a.b.example."), "a.b.example.");
-        assert!(host_name("_x.example").is_err() && host_name("192.0.2.1").is_err() && host_name("-a.example").is_err());
+        assert!(
+            host_name("_x.example").is_err() && host_name("192.0.2.1").is_err() && host_name("-a.example").is_err()
+        );
         assert_eq!(name("Bücher.Example").unwrap().to_string(), "xn--bcher-kva.example.");
     }
 
@@ -336,6 +365,8 @@ mod tests {
         assert_eq!(slot("records.WWW.cname").unwrap(), "records.www.CNAME");
         assert!(slot("mx.a").is_err() && slot("mxx").is_err() && slot("records.www").is_err());
         assert!(code("GUARD-MX").is_ok() && code("SPF-03").is_ok());
-        assert!(code("guard-mx").is_err() && code("GUARD").is_err() && code("GUARD-MX:a").is_err() && code("").is_err());
+        assert!(
+            code("guard-mx").is_err() && code("GUARD").is_err() && code("GUARD-MX:a").is_err() && code("").is_err()
+        );
     }
 }

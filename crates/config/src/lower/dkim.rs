@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use mailzone_mailauth::dkim::key_material::{self, KeyMaterialError};
+use mailzone_mailauth::dkim::{Key, KeyRecord};
+
 use super::Lowering;
 use super::domain::word;
 use crate::diagnostic::Diagnostic;
@@ -51,14 +54,61 @@ impl Lowering<'_, '_> {
         match form {
             "cname" => texts::name(value.text()?).ok().map(DkimSetting::Cname),
             "revoked" => Some(DkimSetting::Key(DkimKey {
-                text: "v=DKIM1; p=".to_owned(),
+                text: KeyRecord::new(Key::Revoked).to_string(),
                 keep_live_tags: false,
                 flags: None,
                 services: None,
                 hashes: None,
                 note: None,
             })),
-            _ => None,
+            "txt" => self.key(form, &value, value.text()?, node).map(DkimSetting::Key),
+            _ => {
+                let file = self.file(form, &value)?;
+                self.key(form, &value, file.text(), node).map(DkimSetting::Key)
+            }
         }
+    }
+
+    /// The record of a key that was read from `text`, with the tags that `node` gives.
+    fn key(&mut self, form: &str, value: &Node<'_>, text: &str, node: &Node<'_>) -> Option<DkimKey> {
+        let read =
+            if form == "private_key_file" { key_material::parse_private(text) } else { key_material::parse(text) };
+        let material = match read {
+            Ok(material) => material,
+            Err(error) => {
+                let diagnostic = Diagnostic::error(format!("`{form}`: {error}"));
+                // The line that holds a private key is not shown to anybody.
+                self.report.add(if form == "txt" && error == KeyMaterialError::Private {
+                    Diagnostic::error(format!("{}: `txt`: {error}", value.place()))
+                } else {
+                    diagnostic.at(value.place())
+                });
+                return None;
+            }
+        };
+        if form == "public_key_file" && material.has_tags {
+            let diagnostic = Diagnostic::error("`public_key_file`: the file holds a whole record").at(value.place());
+            self.report.add(diagnostic.help("name it as `record_file`, which takes the record's tags too"));
+            return None;
+        }
+        let words = |tag| {
+            node.get(tag).map(|list| list.items().filter_map(|item| Some(item.text()?.to_owned())).collect::<Vec<_>>())
+        };
+        let given = DkimKey {
+            text: String::new(),
+            keep_live_tags: !material.has_tags,
+            flags: words("flags"),
+            services: words("services"),
+            hashes: words("hashes"),
+            note: node.get("note").and_then(|note| Some(note.text()?.to_owned())),
+        };
+        let mut record = material.record;
+        if let Some(flags) = &given.flags {
+            record.flags = flags.clone();
+        }
+        record.services = given.services.clone().or(record.services);
+        record.hashes = given.hashes.clone().or(record.hashes);
+        record.note = given.note.clone().or(record.note);
+        Some(DkimKey { text: record.to_string(), ..given })
     }
 }

@@ -8,9 +8,7 @@ use mailzone_record::{Caa, Mx, Name, RecordType, Ttl, parse_rdata_text};
 use super::services::{read_all, ttl};
 use super::{Lowering, twice};
 use crate::diagnostic::Diagnostic;
-use crate::domain::{
-    Allow, CaaSetting, Domain, MailUse, MxSetting, RecordSetting, ReportAuthorisation, Slot,
-};
+use crate::domain::{Allow, CaaSetting, Domain, MailUse, MxSetting, RecordSetting, ReportAuthorisation, Slot};
 use crate::merge::{Item, Leaf, Merged, allow_key, record_key};
 use crate::raw::{Node, Report};
 use crate::settings::EffectiveKey;
@@ -73,13 +71,17 @@ impl Lowering<'_, '_> {
             },
             ttl: keys.leaf("ttl").and_then(|leaf| Some(leaf.with(ttl(&leaf.node)?))),
             ttls: ttls(keys.table("ttls")),
-            nameservers: keys.leaf("nameservers").map_or_else(Vec::new, |leaf| read_all(&leaf.node, |text| texts::server(text, 53))),
+            nameservers: keys
+                .leaf("nameservers")
+                .map_or_else(Vec::new, |leaf| read_all(&leaf.node, |text| texts::server(text, 53))),
             delegated: keys.leaf("delegated").and_then(|leaf| leaf.node.bool()).unwrap_or(true),
             mx: keys.leaf("mx").and_then(|leaf| Some(leaf.with(mx(&leaf.node)?))),
             spf: keys.items.get("spf").and_then(|item| self.spf(item)),
             dkim: self.dkim(keys.table("dkim")),
             dmarc: keys.items.get("dmarc").and_then(|item| self.dmarc(item)),
-            report_authorisation: keys.leaf("report_authorisation").and_then(|leaf| Some(leaf.with(report_authorisation(leaf.node.text()?)?))),
+            report_authorisation: keys
+                .leaf("report_authorisation")
+                .and_then(|leaf| Some(leaf.with(report_authorisation(leaf.node.text()?)?))),
             mta_sts: keys.items.get("mta_sts").and_then(|item| self.mta_sts(item)),
             tls_rpt: keys.items.get("tls_rpt").and_then(|item| self.tls_rpt(item)),
             caa: keys.items.get("caa").and_then(caa),
@@ -91,7 +93,11 @@ impl Lowering<'_, '_> {
         known.then_some(domain)
     }
 
-    fn records(&mut self, domain: &Name, table: Option<&Merged<'_>>) -> BTreeMap<(Name, RecordType), Located<Slot<RecordSetting>>> {
+    fn records(
+        &mut self,
+        domain: &Name,
+        table: Option<&Merged<'_>>,
+    ) -> BTreeMap<(Name, RecordType), Located<Slot<RecordSetting>>> {
         let mut records = BTreeMap::new();
         for (_, leaf) in table.iter().flat_map(|table| table.leaves()) {
             if let Some((key, slot)) = self.record(domain, &leaf.node) {
@@ -106,26 +112,38 @@ impl Lowering<'_, '_> {
         let name = texts::owner(written.text()?, Some(domain)).ok()?;
         let rtype = texts::record_type(node.get("type")?.text()?).ok()?;
         if !name.is_at_or_below(domain) {
-            let message = format!("{} is not in the domain {}", name.to_text_without_dot(), domain.to_text_without_dot());
+            let message =
+                format!("{} is not in the domain {}", name.to_text_without_dot(), domain.to_text_without_dot());
             self.report.add(Diagnostic::error(message).at(written.place()));
         }
         if rtype == RecordType::CNAME && name == *domain {
             let diagnostic = Diagnostic::error("a CNAME at the domain itself").at(written.place());
-            self.report.add(diagnostic.help("a name with a CNAME has nothing else, and the domain has its mail records (RFC 1034 section 3.6.2)"));
+            self.report.add(diagnostic.help(
+                "a name with a CNAME has nothing else, and the domain has its mail records (RFC 1034 section 3.6.2)",
+            ));
         }
         if written.text().is_some_and(|text| text.split('.').any(|label| label == "domainkey")) {
-            let diagnostic = Diagnostic::warning("DKIM keys are below `_domainkey`, with an underscore").at(written.place());
+            let diagnostic =
+                Diagnostic::warning("DKIM keys are below `_domainkey`, with an underscore").at(written.place());
             self.report.add(diagnostic.help("use the key `dkim.SELECTOR`, or correct the name"));
         }
         let absent = node.get("absent").and_then(|value| value.bool()) == Some(true);
         let values = match (node.get("values"), absent) {
             (Some(values), true) => {
-                self.report.add(Diagnostic::error("a record with values that is to be absent").at(values.place()).help("remove `values` or `absent`"));
+                self.report.add(
+                    Diagnostic::error("a record with values that is to be absent")
+                        .at(values.place())
+                        .help("remove `values` or `absent`"),
+                );
                 return None;
             }
             (None, true) => return Some(((name, rtype), Slot::Absent)),
             (None, false) => {
-                self.report.add(Diagnostic::error("a record without values").at(node.place()).help("name `values`, or write `absent = true`"));
+                self.report.add(
+                    Diagnostic::error("a record without values")
+                        .at(node.place())
+                        .help("name `values`, or write `absent = true`"),
+                );
                 return None;
             }
             (Some(values), false) => values,
@@ -142,7 +160,11 @@ impl Lowering<'_, '_> {
             }
         }
         if rtype == RecordType::CNAME && data.len() > 1 {
-            self.report.add(Diagnostic::error("several values of a CNAME").at(values.place()).help("a name has one CNAME (RFC 2181 section 10.1)"));
+            self.report.add(
+                Diagnostic::error("several values of a CNAME")
+                    .at(values.place())
+                    .help("a name has one CNAME (RFC 2181 section 10.1)"),
+            );
         }
         let exclusive = node.get("exclusive").and_then(|value| value.bool()).unwrap_or(true);
         Some(((name, rtype), Slot::Want(RecordSetting { values: data, exclusive })))
@@ -158,7 +180,9 @@ pub(super) fn repeated_entries(layer: &Node<'_>, report: &mut Report) {
         repeated(&list, allow_key, "permission", report);
     }
     let mut selectors: BTreeMap<String, Place> = BTreeMap::new();
-    for (key, place, _) in layer.get("dkim").iter().flat_map(|node| node.entries().collect::<Vec<_>>()) {
+    let mut keys: Vec<_> = layer.get("dkim").iter().flat_map(Node::entries).collect();
+    keys.sort_by_key(|(_, place, _)| place.start);
+    for (key, place, _) in keys {
         let Ok(selector) = texts::selector(key) else { continue };
         match selectors.get(&selector) {
             Some(first) => twice(&format!("the selector {selector}"), place, first.clone(), report),
@@ -223,7 +247,8 @@ fn caa(item: &Item<'_>) -> Option<Located<Slot<CaaSetting>>> {
             setting.exclusive = leaf.node.bool().unwrap_or(false);
             continue;
         }
-        let value = |item: Node<'_>| Some(Caa { flags: 0, tag: tag.into(), value: item.text()?.trim().as_bytes().into() });
+        let value =
+            |item: Node<'_>| Some(Caa { flags: 0, tag: tag.into(), value: item.text()?.trim().as_bytes().into() });
         setting.tags.insert(tag.to_owned(), leaf.node.items().filter_map(value).collect());
     }
     Some(table.with(Slot::Want(setting)))

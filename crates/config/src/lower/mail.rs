@@ -24,10 +24,15 @@ impl Lowering<'_, '_> {
     pub(super) fn spf(&mut self, item: &Item<'_>) -> Option<Located<Slot<SpfSetting>>> {
         match item {
             Item::Table(table) => Some(table.with(Slot::Want(self.spf_table(table)?))),
-            Item::Leaf(leaf) => Some(leaf.with(match leaf.node.text() {
-                Some(text) => word(text).unwrap_or_else(|| Slot::Want(SpfSetting { text: text.to_owned(), hosts: Vec::new() })),
-                None => Slot::Want(self.spf_list(&leaf.node)?),
-            })),
+            Item::Leaf(leaf) => {
+                Some(
+                    leaf.with(match leaf.node.text() {
+                        Some(text) => word(text)
+                            .unwrap_or_else(|| Slot::Want(SpfSetting { text: text.to_owned(), hosts: Vec::new() })),
+                        None => Slot::Want(self.spf_list(&leaf.node)?),
+                    }),
+                )
+            }
         }
     }
 
@@ -40,7 +45,11 @@ impl Lowering<'_, '_> {
             Err(errors) => {
                 for (index, error) in errors {
                     // Errors within a term have been reported by the check; those between terms remain.
-                    let Some(item) = items.get(index).filter(|item| item.text().is_some_and(|text| Term::parse(text).is_ok())) else { continue };
+                    let Some(item) =
+                        items.get(index).filter(|item| item.text().is_some_and(|text| Term::parse(text).is_ok()))
+                    else {
+                        continue;
+                    };
                     let diagnostic = Diagnostic::error(format!("`spf`: {}", error.message)).at(item.place());
                     self.report.add(diagnostic.help(error.remedy));
                 }
@@ -82,7 +91,11 @@ impl Lowering<'_, '_> {
         }
         match (table.leaf("redirect"), table.leaf("all")) {
             (Some(redirect), Some(all)) => {
-                self.exclude(("redirect", redirect), ("all", all), "receivers ignore `redirect` beside `all`: keep one, or write `spf` as a list of terms");
+                self.exclude(
+                    ("redirect", redirect),
+                    ("all", all),
+                    "receivers ignore `redirect` beside `all`: keep one, or write `spf` as a list of terms",
+                );
                 return None;
             }
             (Some(redirect), None) => terms.push(Term::redirect(mail_texts::domain_spec(redirect.node.text()?).ok()?)),
@@ -122,7 +135,11 @@ impl Lowering<'_, '_> {
     fn cname(&mut self, table: &Merged<'_>) -> Option<Option<Name>> {
         let Some(leaf) = table.leaf("cname") else { return Some(None) };
         if let Some((key, other)) = table.leaves().find(|(key, _)| *key != "cname") {
-            self.exclude(("cname", leaf), (key, other), "a name with a CNAME has no record of its own: keep one of them");
+            self.exclude(
+                ("cname", leaf),
+                (key, other),
+                "a name with a CNAME has no record of its own: keep one of them",
+            );
             return None;
         }
         Some(Some(texts::name(leaf.node.text()?).ok()?))
@@ -186,7 +203,9 @@ impl Lowering<'_, '_> {
         // `host` beside `cname` would be an own policy host for somebody else's record.
         if let (Some(leaf), Some(host)) = (table.leaf("cname"), table.table("host")) {
             let diagnostic = Diagnostic::error("`cname` and `host` exclude each other").at(leaf.node.place());
-            self.report.add(diagnostic.related(host.place.clone(), "the host").help("list `mta-sts` among `records` to keep both"));
+            self.report.add(
+                diagnostic.related(host.place.clone(), "the host").help("list `mta-sts` among `records` to keep both"),
+            );
             return None;
         }
         if let Some(target) = self.cname(table)? {

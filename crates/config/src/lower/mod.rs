@@ -127,14 +127,16 @@ impl<'a> Lowering<'a, '_> {
                 grouped.push((group, name, node.place()));
             }
         }
-        let files: Vec<_> = self.groups.iter().filter_map(|(group, layer)| Some((*group, layer.node.get("domains_file")?))).collect();
+        let files: Vec<_> =
+            self.groups.iter().filter_map(|(group, layer)| Some((*group, layer.node.get("domains_file")?))).collect();
         for (group, node) in files {
             if let Some(file) = self.file("domains_file", &node) {
                 domain_list(&file, self.report, |name, place| grouped.push((group, name, place)));
             }
         }
         for (group, name, place) in grouped {
-            let member = members.entry(name.clone()).or_insert_with(|| Member { place: place.clone(), own: None, group: None });
+            let member =
+                members.entry(name.clone()).or_insert_with(|| Member { place: place.clone(), own: None, group: None });
             if let Some((_, first)) = &member.group {
                 twice(&format!("the domain {}", name.to_text_without_dot()), place, first.clone(), self.report);
             } else {
@@ -163,7 +165,8 @@ impl<'a> Lowering<'a, '_> {
                     self.domain(name, &member.place, merged, Arc::clone(effective))
                 }
                 (own, group) => {
-                    let merged = self.merged(own.as_ref(), group.as_ref().map(|(_, layer)| layer), restricted, &member.place);
+                    let merged =
+                        self.merged(own.as_ref(), group.as_ref().map(|(_, layer)| layer), restricted, &member.place);
                     let effective = merged.effective();
                     self.domain(name, &member.place, &merged, effective)
                 }
@@ -181,12 +184,19 @@ impl<'a> Lowering<'a, '_> {
         layers.into_iter().flatten().find_map(|layer| layer.node.get("inherit")?.bool()).unwrap_or(false)
     }
 
-    fn merged(&mut self, own: Option<&Layer<'a>>, group: Option<&Layer<'a>>, restricted: bool, place: &Place) -> Merged<'a> {
+    fn merged(
+        &mut self,
+        own: Option<&Layer<'a>>,
+        group: Option<&Layer<'a>>,
+        restricted: bool,
+        place: &Place,
+    ) -> Merged<'a> {
         let shared = |layer: &Layer<'a>| Layer { restricted, ..layer.clone() };
         let defaults = self.defaults.as_ref().map(shared);
         let group = group.map(shared);
         let naming = [own, group.as_ref(), defaults.as_ref()];
-        let named = naming.into_iter().flatten().filter(|layer| !layer.restricted).find_map(|layer| layer.node.get("profiles"));
+        let named =
+            naming.into_iter().flatten().filter(|layer| !layer.restricted).find_map(|layer| layer.node.get("profiles"));
         let mut profiles = Vec::new();
         for node in named.iter().flat_map(Node::items) {
             let Some(name) = node.text() else { continue };
@@ -257,8 +267,14 @@ fn one<'a>(roots: &[Node<'a>], section: &str, report: &mut Report) -> Option<Nod
     first
 }
 
+/// The entries of a section of all files, in the order in which they are written.
 fn all_entries<'a>(roots: &[Node<'a>], section: &str) -> Vec<(&'a str, Place, Node<'a>)> {
-    roots.iter().filter_map(|root| root.get(section)).flat_map(|node| node.entries().collect::<Vec<_>>()).collect()
+    let of_file = |node: Node<'a>| {
+        let mut entries: Vec<_> = node.entries().collect();
+        entries.sort_by_key(|(_, place, _)| place.start);
+        entries
+    };
+    roots.iter().filter_map(|root| root.get(section)).flat_map(of_file).collect()
 }
 
 /// The entries of a section of all files, each name once.
@@ -270,7 +286,8 @@ fn entries<'a>(roots: &[Node<'a>], section: &str, report: &mut Report) -> BTreeM
             found.insert(name, (place, node));
             continue;
         };
-        if Arc::ptr_eq(&place.source, &roots.last().map_or_else(|| place.source.clone(), |root| Arc::clone(root.file))) {
+        if Arc::ptr_eq(&place.source, &roots.last().map_or_else(|| place.source.clone(), |root| Arc::clone(root.file)))
+        {
             let diagnostic = Diagnostic::error(format!("`{name}` is the name of a built-in profile"));
             report.add(diagnostic.at(first.clone()).help("choose another name"));
         } else {
@@ -286,7 +303,13 @@ pub(super) fn twice(what: &str, second: Place, first: Place, report: &mut Report
 }
 
 /// A reference to something that no file defines.
-pub(super) fn unknown<'n>(what: &str, name: &str, place: Place, known: impl Iterator<Item = &'n str>, report: &mut Report) {
+pub(super) fn unknown<'n>(
+    what: &str,
+    name: &str,
+    place: Place,
+    known: impl Iterator<Item = &'n str>,
+    report: &mut Report,
+) {
     let known: Vec<&str> = known.collect();
     let diagnostic = Diagnostic::error(format!("no {what} is called `{name}`")).at(place);
     report.add(match nearest(name, known.iter().copied()) {

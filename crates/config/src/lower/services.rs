@@ -9,7 +9,9 @@ use super::{Lowering, unknown};
 use crate::diagnostic::Diagnostic;
 use crate::domain::Slot;
 use crate::raw::Node;
-use crate::settings::{Care, Dns, Host, Latency, OnExceed, Propagation, ProviderSettings, Settings, Statistic, Zonefile};
+use crate::settings::{
+    Care, Dns, Host, Latency, OnExceed, Propagation, ProviderSettings, Settings, Statistic, Zonefile,
+};
 use crate::source::{Located, Place};
 use crate::texts;
 
@@ -116,7 +118,8 @@ impl Lowering<'_, '_> {
                 if care == Care::Manage {
                     let place = node.get(key).map_or_else(|| node.place(), |value| value.place());
                     let diagnostic = Diagnostic::error(format!("`{key} = \"manage\"` without addresses")).at(place);
-                    self.report.add(diagnostic.help("name `ipv4`, `ipv6` or both: a family that is not named is foreign"));
+                    self.report
+                        .add(diagnostic.help("name `ipv4`, `ipv6` or both: a family that is not named is foreign"));
                 }
             }
         }
@@ -125,7 +128,7 @@ impl Lowering<'_, '_> {
     }
 
     pub(super) fn known_provider(&mut self, provider: &Located<String>) -> bool {
-        let known = self.provider_names.iter().any(|name| *name == provider.value);
+        let known = self.provider_names.contains(&provider.value);
         if !known {
             let names = self.provider_names.iter().map(String::as_str);
             unknown("provider", &provider.value, provider.place.clone(), names, self.report);
@@ -178,13 +181,15 @@ impl Lowering<'_, '_> {
     pub(super) fn host_providers(&mut self, settings: &mut Settings) {
         let Settings { hosts, domains, .. } = settings;
         for host in hosts.values_mut() {
-            if host.provider.is_none() && let Some(domain) = crate::domain::nearest(domains, &host.name) {
+            if host.provider.is_none()
+                && let Some(domain) = crate::domain::nearest(domains, &host.name)
+            {
                 host.provider = Some(domain.provider.clone());
                 host.zone = host.zone.take().or_else(|| domain.zone.clone());
                 host.zone_id = host.zone_id.take().or_else(|| domain.zone_id.clone());
             }
-            let managed = host.addresses == Care::Manage
-                || host.tlsa.as_ref().is_some_and(|tlsa| tlsa.value != Slot::Unmanaged);
+            let managed =
+                host.addresses == Care::Manage || host.tlsa.as_ref().is_some_and(|tlsa| tlsa.value != Slot::Unmanaged);
             if managed && host.provider.is_none() {
                 let message = format!("the host {} has no provider", host.name.to_text_without_dot());
                 let diagnostic = Diagnostic::error(message).at(host.place.clone());

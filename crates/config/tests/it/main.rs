@@ -1,10 +1,14 @@
 //! The sample configurations under `tests/fixtures/config`, and laws that hold for any text.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on panics")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use mailzone_config::{Diagnostic, Settings, Source, SourceFile, load, parse, schema};
-use mailzone_record::Name;
+use mailzone_config::{
+    Diagnostic, Domain, Located, MtaStsSetting, Settings, Slot, Source, SourceFile, load, parse, schema,
+};
+use mailzone_record::{Name, Rdata};
 
 mod laws;
 
@@ -33,7 +37,7 @@ fn load_text(text: &str) -> Result<Settings, Vec<Diagnostic>> {
 }
 
 /// Loads a text with a provider `p` and returns what was wanted of `example.com`.
-fn example(text: &str) -> mailzone_config::Domain {
+fn example(text: &str) -> Domain {
     let text = format!("[providers.p]\ntype = \"zonefile\"\ndirectory = \"z\"\n[defaults]\nprovider = \"p\"\n{text}");
     let settings = load_text(&text).unwrap_or_else(|errors| panic!("{}", messages(&errors)));
     settings.domains[&Name::parse("example.com").unwrap()].clone()
@@ -88,17 +92,77 @@ fn invalid_samples_say_why() {
     }
 }
 
+/// What is wanted of a domain, one slot a line.
+fn summary(domain: &Domain) -> String {
+    fn line<T: std::fmt::Debug>(name: &str, slot: Option<&Located<Slot<T>>>) -> String {
+        slot.map_or_else(String::new, |slot| {
+            let profile = if slot.from_profile { " (profile)" } else { "" };
+            format!("{name}{profile} = {:?}\n", slot.value)
+        })
+    }
+    let mut text = format!("{} mail={:?} delegated={}\n", domain.name, domain.mail, domain.delegated);
+    text += &format!("nameservers = {:?}\n", domain.nameservers);
+    text += &line("mx", domain.mx.as_ref());
+    text += &line("spf", domain.spf.as_ref());
+    for (selector, slot) in &domain.dkim {
+        text += &line(&format!("dkim.{selector}"), Some(slot));
+    }
+    text += &line("dmarc", domain.dmarc.as_ref());
+    text += &line("report_authorisation", domain.report_authorisation.as_ref());
+    if let Some(Slot::Want(MtaStsSetting::Policy(policy))) = domain.mta_sts.as_ref().map(|slot| &slot.value) {
+        let host = policy.host.as_ref().map(|host| &host.value);
+        text += &format!("mta_sts = {:?} {:?} {} {:?} {host:?}\n", policy.mode, policy.mx, policy.max_age, policy.id);
+    } else {
+        text += &line("mta_sts", domain.mta_sts.as_ref());
+    }
+    text += &line("tls_rpt", domain.tls_rpt.as_ref());
+    match domain.caa.as_ref().map(|slot| &slot.value) {
+        Some(Slot::Want(caa)) => {
+            for (tag, values) in &caa.tags {
+                let values: Vec<String> = values.iter().map(|value| Rdata::Caa(value.clone()).to_string()).collect();
+                text += &format!("caa.{tag} = {values:?}\n");
+            }
+            text += &format!("caa.exclusive = {}\n", caa.exclusive);
+        }
+        _ => text += &line("caa", domain.caa.as_ref()),
+    }
+    for ((name, rtype), slot) in &domain.records {
+        text += &line(&format!("{name} {rtype}"), Some(slot));
+    }
+    for allow in &domain.allow {
+        text += &format!("allow {:?}\n", allow.value);
+    }
+    for slot in ["mx", "spf", "dkim.s2026", "records.www.CNAME"] {
+        text += &format!("ttl {slot} = {:?}\n", domain.ttl_of(slot));
+    }
+    text + "\n"
+}
+
 #[test]
 fn everything_means_what_it_says() {
     let settings = load_path(&fixtures("valid/everything.toml")).unwrap();
-    let domain = &settings.domains[&Name::parse("example.com").unwrap()];
-    insta::assert_debug_snapshot!("everything_domain", domain, );
-    insta::assert_debug_snapshot!("everything_hosts", settings.hosts);
-    let names: Vec<String> = settings.domains.keys().map(Name::to_text_without_dot).collect();
-    assert_eq!(
-        names.join(" "),
-        "example.com lists.example.com news.example.com shop.example.com a.example b.example c.example d.example xn--bcher-kva.example"
+    insta::assert_snapshot!("everything", settings.domains.values().map(summary).collect::<String>());
+    let mut hosts = String::new();
+    for host in settings.hosts.values() {
+        let tlsa = host.tlsa.as_ref().map(|tlsa| &tlsa.value);
+        let addresses = (host.ipv4.as_ref().map(|list| &list.value), host.ipv6.as_ref().map(|list| &list.value));
+        let provider = host.provider.as_ref().map(|provider| &provider.value);
+        let ttl = settings.host_ttl(host, "hosts");
+        writeln!(hosts, "{} {addresses:?} {:?} {:?} {provider:?} {ttl:?}", host.name, host.addresses, host.ptr)
+            .unwrap();
+        writeln!(hosts, "  {tlsa:?}").unwrap();
+    }
+    insta::assert_snapshot!("everything_hosts", hosts);
+}
+
+#[test]
+fn a_private_key_is_not_repeated() {
+    let secret = "MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp";
+    let text = format!(
+        "[domains.\"example.com\"]\ndkim.s1 = {{ txt = \"-----BEGIN PRIVATE KEY-----\\n{secret}\\n-----END PRIVATE KEY-----\" }}\n"
     );
+    let shown = messages(&load_text(&text).unwrap_err());
+    assert!(shown.contains("private key") && shown.contains("mailzone.toml:2:") && !shown.contains(secret), "{shown}");
 }
 
 #[test]
@@ -120,7 +184,7 @@ fn layers_in_order() {
         spf = { all = "-" }
         "#,
     );
-    let text = |slot: &mailzone_config::Slot<mailzone_config::TextOrCname>| format!("{:?}", slot.wanted().unwrap());
+    let text = |slot: &Slot<mailzone_config::TextOrCname>| format!("{:?}", slot.wanted().unwrap());
     assert_eq!(domain.spf.unwrap().value.wanted().unwrap().text, "v=spf1 mx a -all");
     assert_eq!(text(&domain.dmarc.unwrap().value), r#"Text("v=DMARC1; p=quarantine; rua=mailto:one@example.com")"#);
     assert!(domain.mail.sends() && !domain.mail.receives());
@@ -129,7 +193,7 @@ fn layers_in_order() {
         writeln!(text, "{} = {}  {} {}", key.key, key.value(), key.via, key.place).unwrap();
         text
     });
-    insta::assert_snapshot!(explained, @"");
+    insta::assert_snapshot!("layers_explained", explained);
 }
 
 #[test]
@@ -160,7 +224,9 @@ fn below_another_domain_little_is_inherited() {
 #[test]
 fn built_in_profiles() {
     let parked = example("[domains.\"example.com\"]\nprofiles = [\"parked\"]");
-    insta::assert_debug_snapshot!("parked", (parked.mx, parked.spf, parked.dmarc, parked.dkim, parked.caa, parked.records));
+    let receive = example("[domains.\"example.com\"]\nprofiles = [\"receive-only\"]");
+    let send = example("[domains.\"example.com\"]\nprofiles = [\"send-only\"]");
+    insta::assert_snapshot!("built_in_profiles", [parked, receive, send].iter().map(summary).collect::<String>());
 }
 
 #[test]
@@ -196,7 +262,7 @@ fn what_cannot_be_read() {
         text += &messages(&load_path(&at("link.toml")).unwrap_err());
     }
     let text = text.replace(&folder.path().display().to_string(), "DIR");
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!("what_cannot_be_read", text);
 }
 
 /// Also how long ten thousand domains take: `cargo test --release -- --nocapture thousand`.
