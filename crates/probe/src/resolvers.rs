@@ -259,6 +259,34 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn each_answer_takes_its_own_place() {
+        // What is old differs by target and resolver, so that later rounds ask for some alone.
+        let script = Script::new(|server, query, at| {
+            let first = query.name.labels().next() == Some(b"a");
+            let old = match server.port() {
+                2 => !first && at < secs(5),
+                3 => at < secs(if first { 20 } else { 10 }),
+                _ => false,
+            };
+            let mut exchange = answer(&query.name.to_string(), &[if old { "old" } else { "new" }]);
+            exchange.message.answers[0].ttl = ttl(u32::from(server.port()));
+            Ok(exchange)
+        });
+        let before = Before::Present(ttl(60));
+        let targets = ["a.example", "b.example"].map(|owner| Target { before, ..target(owner, Some("new")) });
+        let (down, patience) = (HashSet::new(), Patience::default());
+        let outcome = wait_until_visible(&script, &[endpoint(1)], &targets, &down, patience, |_| {}, pending()).await;
+        let mut pending_by_round = Vec::new();
+        let progress = |p: &Progress<'_>| pending_by_round.push(p.pending);
+        let resolvers = [endpoint(2).address, endpoint(3).address];
+        let seen = wait_until_settled(&script, &resolvers, &outcome.visible, secs(3600), progress, pending()).await;
+        assert_eq!(pending_by_round, [3, 3, 2, 1, 0]);
+        let places: Vec<_> = seen.iter().map(|o| (o.seen.target, o.seen.address().port(), o.seen.ttl)).collect();
+        assert_eq!(places, [(0, 2, Some(ttl(2))), (0, 3, Some(ttl(3))), (1, 2, Some(ttl(2))), (1, 3, Some(ttl(3)))]);
+        assert!(seen.iter().all(|o| o.seen.state == State::Current && o.gone_in.is_none()));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn the_longest_wait_and_cancelling_end_it() {
         let script = script();
         let visible = visible(&script, Before::Present(ttl(6000))).await;

@@ -369,6 +369,50 @@ mod tests {
         Message { rcode, authoritative: flags & 8 > 0, answers, authority, additional, ..Message::default() }
     }
 
+    fn ns(owner: &str, host: &str) -> Record {
+        Record { name: name(owner), ttl: Ttl::ZERO, rdata: Rdata::Ns(name(host)) }
+    }
+
+    fn a(owner: &str, last: u8) -> Record {
+        Record { name: name(owner), ttl: Ttl::ZERO, rdata: Rdata::A([192, 0, 2, last].into()) }
+    }
+
+    /// Servers 192.0.2.1 (root), 2 (test), 3 (other), 7 (deep.test), 8 (z.deep.test). The servers of
+    /// `test` tell where the one of another TLD is, and lie.
+    #[tokio::test(start_paused = true)]
+    async fn glue_is_believed_below_the_parent_alone() {
+        let script = Script::new(|server, query, _| {
+            let SocketAddr::V4(v4) = server else { panic!("{server}") };
+            let below = |zone: &str| query.name.is_at_or_below(&name(zone));
+            let refer = |ns: Record, glue: Record| {
+                Ok(exchange(Message { authority: vec![ns], additional: vec![glue], ..Message::default() }))
+            };
+            let answer = |record: Record| {
+                let answers = Vec::from_iter((record.rtype() == query.rtype).then_some(record));
+                Ok(exchange(Message { authoritative: true, answers, ..Message::default() }))
+            };
+            match v4.ip().octets()[3] {
+                1 if below("test") => refer(ns("test", "ns.test"), a("ns.test", 2)),
+                1 => refer(ns("other", "ns.nic.other"), a("ns.nic.other", 3)),
+                2 if below("deep.test") => refer(ns("deep.test", "ns.other"), a("ns.other", 66)),
+                2 => refer(ns("lost.test", "ns.nowhere.other"), a("ns.nowhere.other", 66)),
+                3 if below("ns.other") => answer(a("ns.other", 7)),
+                7 => refer(ns("z.deep.test", "ns.z.deep.test"), a("ns.z.deep.test", 8)),
+                8 if below("ns.z.deep.test") => answer(a("ns.z.deep.test", 8)),
+                8 => answer(ns("z.deep.test", "ns.z.deep.test")),
+                66 => panic!("a lie was believed"),
+                _ => Ok(exchange(Message::default())),
+            }
+        });
+        let at = |last| SocketAddr::from(([192, 0, 2, last], 53));
+        let delegations = Delegations::new(script, vec![at(1)], 53);
+        let found = delegations.find(&name("z.deep.test")).await.unwrap();
+        assert_eq!((found.parent.unwrap(), &found.servers[0].addresses), (name("deep.test"), &vec![at(8)]));
+        assert_eq!(found.problems, []);
+        let lost = delegations.find(&name("lost.test")).await.unwrap();
+        assert!(lost.endpoints().is_empty() && lost.problems.len() == 1);
+    }
+
     fn run(test: impl Future<Output = Result<(), TestCaseError>>) -> Result<(), TestCaseError> {
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test)
     }

@@ -16,7 +16,7 @@ use mailzone_probe::{
 };
 use mailzone_record::{Name, RRset, Rdata, RecordType, Ttl, parse_rdata_text};
 use mailzone_server::{Loss, Server, Switches, Zone};
-use mailzone_wire::{Query, Transport};
+use mailzone_wire::{Message, Query, Rcode, Record, Transport, decode_request, encode_response};
 
 /// Long enough for a busy machine; nothing waits for it in vain.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -287,6 +287,28 @@ async fn given_servers_and_unanswered_ways() {
     assert_eq!(broken, Err(WalkError::Unanswered { zone: name("test"), asked: 1 }));
     let (servers, problems) = net.delegations().servers(&names("ns1.dns.net ns.example.test")).await;
     assert_eq!((servers[0].addresses.as_slice(), problems.len()), ([net.at(4)].as_slice(), 1));
+}
+
+#[tokio::test]
+async fn a_server_from_before_edns() {
+    let socket = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let old = tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        loop {
+            let (length, peer) = socket.recv_from(&mut buffer).await.unwrap();
+            let mut request = decode_request(&buffer[..length]).unwrap();
+            let ns = Record { name: name("example"), ttl: Ttl::ZERO, rdata: Rdata::Ns(name("ns.example")) };
+            let message = match request.edns.take() {
+                Some(_) => Message { rcode: Rcode::FormErr, ..Message::default() },
+                None => Message { authoritative: true, answers: vec![ns], ..Message::default() },
+            };
+            socket.send_to(&encode_response(&request, &message, 512).unwrap(), peer).await.unwrap();
+        }
+    });
+    let given = given_servers(&wire(PATIENCE), &name("example"), &[address]).await;
+    assert_eq!(given.standings[0].health, Health::Authoritative(names("ns.example")));
+    old.abort();
 }
 
 fn txt(text: &str) -> Rdata {
