@@ -140,16 +140,17 @@ pub(super) fn lost(before: &[Meaning], after: &Meaning) -> Vec<String> {
         return Vec::new();
     }
     let had = before.iter().fold(Coverage::default(), |sum, meaning| sum.union(meaning.passes()));
-    let gone = had.minus(&after.passes());
+    let still = after.passes();
+    let gone = had.minus(&still);
     let mut lost = Vec::new();
     for meaning in before {
         for (_, mechanism) in meaning.effective().into_iter().filter(|(q, _)| *q == Qualifier::Pass) {
-            let kept = match mechanism {
-                Mechanism::Ip(network) => !gone.intersects(network),
-                other => after.grants(other),
-            };
-            if !kept {
-                lost.push(mechanism.to_string());
+            match mechanism {
+                Mechanism::Ip(network) if !gone.intersects(network) => {}
+                Mechanism::Ip(network) if still.intersects(network) => lost.push(format!("a part of {mechanism}")),
+                Mechanism::Ip(_) => lost.push(mechanism.to_string()),
+                other if after.grants(other) => {}
+                other => lost.push(other.to_string()),
             }
         }
         if let End::Redirect(target) = meaning.end()

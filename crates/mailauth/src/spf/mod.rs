@@ -6,6 +6,7 @@ mod compare;
 mod conformance;
 mod domain;
 mod error;
+mod hint;
 mod lint;
 mod network;
 mod parse;
