@@ -9,13 +9,16 @@ pub mod dmarc;
 pub mod finding;
 pub mod host;
 pub mod kind;
+pub mod mta_sts;
 pub mod mx;
 pub mod ptr;
 pub mod records;
+pub mod report_authorisation;
 pub mod report_uri;
 mod set;
 pub mod spf;
 pub mod tag_list;
+pub mod tls_rpt;
 pub mod tlsa;
 mod txt;
 
@@ -28,6 +31,9 @@ pub static KINDS: &[&dyn Kind] = &[
     &spf::Spf,
     &dkim::Dkim,
     &dmarc::Dmarc,
+    &report_authorisation::ReportAuthorisation,
+    &mta_sts::MtaSts,
+    &tls_rpt::TlsRpt,
     &tlsa::TlsAssociations,
     &caa::CertificateAuthorities,
     &host::Hosts,

@@ -136,6 +136,14 @@ impl fmt::Display for TagList<'_> {
     }
 }
 
+impl Problem {
+    /// Whether a reader that keeps to RFC 6376 gives the list up. An empty part is skipped by readers in
+    /// the field, and a character in a value is for the tag to judge.
+    pub(crate) fn is_fatal(&self) -> bool {
+        matches!(self.kind, ProblemKind::NoEquals(_) | ProblemKind::BadName(_) | ProblemKind::Repeated(_))
+    }
+}
+
 impl fmt::Display for ProblemKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use mailzone_record::{Name, Rdata};
+use mailzone_record::{Name, Rdata, RecordType};
 
-use crate::kind::{Detail, Equality};
+use crate::kind::{Detail, Equality, LiveSlot, Recognition};
+use crate::tag_list::TagList;
 
 /// The strings of a TXT value joined (rule book 1.2), lossy where they are no UTF-8. `None` for other
 /// types. Lossy text is for reading and showing; comparison goes through [`equal_sets`].
@@ -76,11 +77,52 @@ pub(crate) fn whole_values(before: &[&Rdata], after: &[&Rdata], term: &str) -> V
 }
 
 /// Lower case without blanks, quotes of any kind and backslashes: how near misses are looked for.
-pub(crate) fn folded(text: &str) -> String {
+fn folded(text: &str) -> String {
     let dropped = |c: char| {
         c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '\\' | '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}')
     };
     text.chars().filter(|&c| !dropped(c)).map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// What a value is to a receiver that selects records by their first tag: `v` with exactly this value. A
+/// CNAME is a candidate: the name is the kind's own, and a receiver follows it.
+pub(crate) fn recognise(rdata: &Rdata, version: &str) -> Recognition {
+    if matches!(rdata, Rdata::Cname(_)) {
+        return Recognition::Candidate;
+    }
+    match text(rdata) {
+        Some(text) if TagList::parse(&text).has_version(version) => Recognition::Candidate,
+        Some(text) if is_near(&text, version) => Recognition::NearMiss,
+        _ => Recognition::Foreign,
+    }
+}
+
+/// Whether `text` starts like a record of this version after dropping quotes, blanks and case.
+pub(crate) fn is_near(text: &str, version: &str) -> bool {
+    folded(text).strip_prefix("v=").is_some_and(|rest| rest.starts_with(&version.to_ascii_lowercase()))
+}
+
+/// What `read` makes of the one TXT value of a set; `None` for no, several or other values.
+pub(crate) fn only<T>(values: &[&Rdata], read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    match distinct(values).as_slice() {
+        [rdata] => read(&text(rdata)?),
+        _ => None,
+    }
+}
+
+/// The slot of a kind without keys at `domain`: a CNAME, or TXT with a candidate.
+pub(crate) fn slot(
+    domain: Option<Name>,
+    rtype: RecordType,
+    values: &[&Rdata],
+    recognise: impl Fn(&Rdata) -> Recognition,
+) -> Option<LiveSlot> {
+    let ours = match rtype {
+        RecordType::CNAME => true,
+        RecordType::TXT => values.iter().any(|rdata| recognise(rdata) == Recognition::Candidate),
+        _ => false,
+    };
+    domain.filter(|_| ours).map(|domain| LiveSlot { domain, key: None })
 }
 
 /// The owner as findings name it.

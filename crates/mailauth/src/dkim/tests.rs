@@ -259,9 +259,7 @@ fn weak_exponent() {
 #[test]
 fn descriptions_and_slots() {
     let text = "v=DKIM1; k=ed25519; t=y; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
-    insta::assert_snapshot!(Dkim.describe(&rdata(text)), @"
-    Ed25519, SHA256:If4x36FUomFi…, testing
-    ");
+    insta::assert_snapshot!(Dkim.describe(&rdata(text)), @"Ed25519, SHA256:If4x36FUomFi…, testing");
     assert_eq!(Dkim.describe(&rdata("v=DKIM1; p=")), "revoked");
     assert_eq!(Dkim.describe(&rdata("v=DKIM1")), "no usable key: `p` is missing: there is no key");
     let slot = Dkim.slot_at(&owner(), RecordType::TXT, &[&rdata(text)]).unwrap();

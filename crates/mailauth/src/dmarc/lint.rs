@@ -2,7 +2,7 @@
 
 use mailzone_record::{Name, Rdata};
 
-use super::problem::{NotDmarc, is_near};
+use super::problem::NotDmarc;
 use super::record::{Policy, Psd, Reading, Record};
 use crate::finding::{Finding, Severity};
 use crate::txt;
@@ -25,7 +25,7 @@ pub(super) fn lint(owner: &Name, values: &[&Rdata]) -> Vec<Finding> {
                 }));
                 advice(&subject, &record, &mut found);
             }
-            Err(error) if error == NotDmarc::VersionNotFirst || is_near(&text) => {
+            Err(error) if error == NotDmarc::VersionNotFirst || txt::is_near(&text, "DMARC1") => {
                 let remedy = "begin the record with `v=DMARC1;`, exactly so";
                 found.push(Finding::new(
                     "DMARC-02",

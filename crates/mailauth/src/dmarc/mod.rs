@@ -17,7 +17,6 @@ pub use self::problem::{NotDmarc, Problem, ProblemKind};
 pub use self::record::{Alignment, FailureOption, Fault, Field, Policy, Psd, Reading, Record};
 use crate::finding::Finding;
 use crate::kind::{Difference, Equality, Kind, KindId, LiveSlot, Recognition};
-use crate::tag_list::TagList;
 use crate::txt;
 
 /// The DMARC policy record at `_dmarc` below a domain. A CNAME there is a candidate too: the slot's name
@@ -31,7 +30,7 @@ impl Kind for Dmarc {
     }
 
     fn recognise(&self, rdata: &Rdata) -> Recognition {
-        recognise(rdata)
+        txt::recognise(rdata, "DMARC1")
     }
 
     fn equal(&self, _owner: &Name, a: &[&Rdata], b: &[&Rdata]) -> Equality {
@@ -62,25 +61,7 @@ impl Kind for Dmarc {
     }
 
     fn slot_at(&self, owner: &Name, rtype: RecordType, values: &[&Rdata]) -> Option<LiveSlot> {
-        let domain = txt::below(owner, &["_dmarc"])?;
-        let ours = match rtype {
-            RecordType::CNAME => true,
-            RecordType::TXT => values.iter().any(|rdata| recognise(rdata) == Recognition::Candidate),
-            _ => false,
-        };
-        ours.then_some(LiveSlot { domain, key: None })
-    }
-}
-
-/// What a value is to a receiver that looks for `v=DMARC1`: policy records and report authorisations.
-pub(crate) fn recognise(rdata: &Rdata) -> Recognition {
-    if matches!(rdata, Rdata::Cname(_)) {
-        return Recognition::Candidate;
-    }
-    match txt::text(rdata) {
-        Some(text) if TagList::parse(&text).has_version("DMARC1") => Recognition::Candidate,
-        Some(text) if problem::is_near(&text) => Recognition::NearMiss,
-        _ => Recognition::Foreign,
+        txt::slot(txt::below(owner, &["_dmarc"]), rtype, values, |rdata| self.recognise(rdata))
     }
 }
 

@@ -77,17 +77,12 @@ impl NotDmarc {
             Self::Empty
         } else if list.tags.iter().any(is_version) {
             Self::VersionNotFirst
-        } else if is_near(text) {
+        } else if txt::is_near(text, "DMARC1") {
             Self::VersionMisspelt
         } else {
             Self::Other
         }
     }
-}
-
-/// Whether `text` starts like a DMARC record after dropping quotes, blanks and case.
-pub(super) fn is_near(text: &str) -> bool {
-    txt::folded(text).starts_with("v=dmarc1")
 }
 
 impl Problem {
