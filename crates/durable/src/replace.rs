@@ -208,6 +208,23 @@ mod tests {
         assert_eq!(fs::metadata(&private).unwrap().permissions().mode() & 0o7777, 0o700);
     }
 
+    /// Only root can set up the case; others see the group alone, which needs a second group.
+    #[cfg(unix)]
+    #[test]
+    fn keeps_owner_and_group_where_permitted() {
+        use std::os::unix::fs::{MetadataExt, chown};
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.zone");
+        fs::write(&path, "old").unwrap();
+        if chown(&path, Some(12345), Some(12346)).is_err() {
+            return;
+        }
+        assert_eq!(replace(&path, b"new").unwrap(), Replaced { ownership_kept: true });
+        let metadata = fs::metadata(&path).unwrap();
+        assert_eq!((metadata.uid(), metadata.gid()), (12345, 12346));
+    }
+
     #[test]
     fn errors_name_the_step_and_the_file() {
         let dir = tempfile::tempdir().unwrap();

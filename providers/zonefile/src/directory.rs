@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -47,7 +47,27 @@ impl Obstacle {
 /// All zones of `directory`, by file name. Names are read, links followed, nothing is opened: a FIFO in
 /// the directory holds nobody up.
 pub(crate) fn survey(directory: &Path) -> Result<Vec<Entry>, ProviderError> {
-    let listed = list(directory)?;
+    entries(directory, list(directory)?)
+}
+
+/// `entry` as [`survey`] shows it, at the cost of a listing: of the other files only those are looked at
+/// that could be the same zone or the same file.
+pub(crate) fn survey_one(directory: &Path, entry: Entry) -> Result<Entry, ProviderError> {
+    // Written in plain letters, a name can be another's origin only with the same letters.
+    let plain = |name: &str| name.is_ascii() && !name.contains('\\');
+    let stem = |name: &str| name.to_ascii_lowercase().trim_end_matches(ENDING).trim_end_matches('.').to_owned();
+    let (own, own_plain) = (stem(&entry.file_name), plain(&entry.file_name));
+    let target = entry.real.as_ref().ok().and_then(|real| real.file_name());
+    let mut listed = list(directory)?;
+    listed.retain(|(name, kind)| {
+        let same = |name| !own_plain || !plain(name) || stem(name) == own;
+        kind.is_symlink() || Some(&**name) == target || name.to_str().is_some_and(same)
+    });
+    let found = entries(directory, listed)?.into_iter().find(|found| found.file_name == entry.file_name);
+    Ok(found.unwrap_or(entry))
+}
+
+fn entries(directory: &Path, listed: Vec<(OsString, fs::FileType)>) -> Result<Vec<Entry>, ProviderError> {
     let mut home = None;
     let mut entries = Vec::with_capacity(listed.len());
     for (name, kind) in listed {
@@ -234,7 +254,7 @@ fn share(entries: &mut [Entry], directory: &Path, home: &Path) {
 fn linked(real: &Path) -> Option<Obstacle> {
     use std::os::unix::fs::MetadataExt;
 
-    let count = fs::metadata(real).as_ref().map_or(1, Metadata::nlink);
+    let count = fs::metadata(real).as_ref().map_or(1, fs::Metadata::nlink);
     (count > 1).then(|| {
         Obstacle::new(
             format!("{count} hard links lead to the file, and replacing it would part them"),

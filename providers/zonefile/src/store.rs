@@ -13,7 +13,7 @@ use mailzone_record::zonefile::{EditError, SetChange, ZoneFile};
 use mailzone_record::{Name, RRset, RRsetKey, RecordType, Value};
 
 use crate::Today;
-use crate::directory::{Entry, Obstacle, find, id, obstacle, survey};
+use crate::directory::{Entry, Obstacle, find, id, obstacle, survey, survey_one};
 use crate::failure::{durable_error, io_error, not_parsed, reading, writing};
 
 /// The directory.
@@ -48,11 +48,8 @@ impl Store {
     }
 
     pub(crate) fn apply(&self, zone: &Zone, batch: &Batch) -> Result<Receipt, ProviderError> {
-        let entry = find(&self.directory, zone)?;
+        let entry = survey_one(&self.directory, find(&self.directory, zone)?)?;
         let path = self.directory.join(&entry.file_name);
-        // Only the listing shows what else there is of this zone or this file.
-        let listed = survey(&self.directory)?.into_iter().find(|listed| listed.file_name == entry.file_name);
-        let entry = listed.unwrap_or(entry);
         if let Some(obstacle) = obstacle(&self.directory, &entry) {
             return Err(obstacle.into_error(writing(&path)));
         }
