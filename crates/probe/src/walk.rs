@@ -413,6 +413,28 @@ mod tests {
         assert!(lost.endpoints().is_empty() && lost.problems.len() == 1);
     }
 
+    #[test]
+    fn what_leads_on() {
+        let message = |authoritative, answers: &[Record], authority: &[Record]| {
+            let (answers, authority) = (answers.to_vec(), authority.to_vec());
+            interpret(
+                &name("test"),
+                &name("www.z.test"),
+                &Message { authoritative, answers, authority, ..Message::default() },
+            )
+        };
+        let below = ns("z.test", "ns.z.test");
+        let soa = Record { rdata: record(2 << 16).rdata, ..ns("z.test", ".") };
+        assert!(matches!(message(false, &[], std::slice::from_ref(&below)), Reply::Referral { .. }));
+        // An answer with the zone's own name servers beside it, as many servers give it.
+        assert_eq!(message(true, &[a("www.z.test", 1)], std::slice::from_ref(&below)), Reply::Answer);
+        assert_eq!(message(true, &[], &[soa, below]), Reply::Answer);
+        for sideways in [".", "test", "other", "y.test", "a.www.z.test"] {
+            assert_eq!(message(false, &[], &[ns(sideways, "ns.z.test")]), Reply::Useless, "{sideways}");
+        }
+        assert_eq!(message(false, &[a("www.z.test", 1)], &[]), Reply::Useless);
+    }
+
     fn run(test: impl Future<Output = Result<(), TestCaseError>>) -> Result<(), TestCaseError> {
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test)
     }

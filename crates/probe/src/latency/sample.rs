@@ -158,3 +158,26 @@ impl Reply {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mailzone_record::{Name, RecordType};
+    use mailzone_wire::Message;
+
+    use super::*;
+    use crate::testing::exchange;
+
+    #[test]
+    fn whose_answer_is_usable() {
+        let server = Query::authoritative(Name::root(), RecordType::SOA);
+        let resolver = Query::recursive(Name::root(), RecordType::SOA);
+        let from = |authoritative, recursion_available, rcode| {
+            let exchange = exchange(Message { authoritative, recursion_available, rcode, ..Message::default() });
+            (usable(&server, &exchange), usable(&resolver, &exchange))
+        };
+        assert_eq!(from(true, false, Rcode::NoError), (true, true));
+        assert_eq!(from(false, true, Rcode::NxDomain), (false, true));
+        assert_eq!(from(false, false, Rcode::NoError), (false, false));
+        assert_eq!(from(true, true, Rcode::ServFail), (false, false));
+    }
+}
