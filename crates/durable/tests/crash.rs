@@ -1,6 +1,6 @@
 //! Kills a process of its own at every step and looks at what is on the disk.
 #![cfg(feature = "crash-points")]
-#![expect(clippy::unwrap_used, reason = "a test, its helpers too")]
+#![expect(clippy::unwrap_used, reason = "a test throughout")]
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};

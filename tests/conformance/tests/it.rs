@@ -1,5 +1,5 @@
 //! The suite on the in-memory provider: that it passes, that it can fail, and the switches.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test, its helpers too")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test throughout")]
 
 use std::sync::Arc;
 use std::time::Duration;

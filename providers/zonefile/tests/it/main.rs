@@ -1,5 +1,5 @@
 //! The zone-file provider on real files: the conformance suite, what it refuses, and that it loses nothing.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test, its helpers too")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test throughout")]
 
 mod conformance;
 mod lines;
