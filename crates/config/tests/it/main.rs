@@ -246,6 +246,22 @@ fn files_of_a_directory() {
 }
 
 #[test]
+fn standard_input_beside_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("providers.toml");
+    std::fs::write(&path, "[providers.p]\ntype = \"zonefile\"\ndirectory = \"z\"\n").unwrap();
+    let text = "[providers.q]\ntype = \"zonefile\"\ndirectory = \"z\"\n[domains.\"a.example\"]\nprovider = \"p\"\n";
+    let stdin = Source::Stdin(text.to_owned());
+    let settings = load(&[stdin.clone(), Source::Path(path.clone())]).unwrap();
+    assert_eq!(settings.files, std::slice::from_ref(&path));
+    assert_eq!(settings.state_base, Path::new("."));
+    let directories: Vec<_> = settings.providers.values().map(|provider| format!("{:?}", provider.value)).collect();
+    assert!(directories[0].contains(&format!("{:?}", folder.path().join("z"))), "{directories:?}");
+    assert!(directories[1].contains("directory: \"z\""), "{directories:?}");
+    assert_eq!(load(&[Source::Path(path), stdin]).unwrap().state_base, folder.path());
+}
+
+#[test]
 fn what_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
