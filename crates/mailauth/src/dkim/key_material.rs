@@ -1,8 +1,8 @@
 //! Keys as people paste them: opendkim-genkey and amavisd output, BIND text, a bare record, bare base64,
 //! PEM (design.md section 6).
 //!
-//! What is read here may be a private key by mistake. Errors therefore never repeat any of the text, and a
-//! private key is refused by [`parse`]; [`parse_private`] is for the one place where it is asked for.
+//! What is read here may be a private key by mistake. Errors therefore never repeat what may be part of a
+//! key, and a private key is refused by [`parse`]; [`parse_private`] is for the one place where it is asked for.
 
 use super::der::DerError;
 use super::key::{Base64Error, KeyError, PublicKey, decode_base64};
@@ -204,7 +204,9 @@ fn explain(text: &str, error: RecordError) -> KeyMaterialError {
             Ok(_) => E::Record(error.kind),
         },
         // Unknown names may be pieces of a key.
-        RecordErrorKind::Repeated(tag) if tag.len() > 3 => E::Record(RecordErrorKind::Syntax),
+        RecordErrorKind::Repeated(text) | RecordErrorKind::KeyType(text) if text.len() > 10 => {
+            E::Record(RecordErrorKind::Syntax)
+        }
         kind => E::Record(kind),
     }
 }

@@ -13,7 +13,7 @@ mod selector;
 #[cfg(test)]
 mod tests;
 
-use mailzone_record::{Name, Rdata, RecordType};
+use mailzone_record::{Name, Rdata, RecordType, Txt};
 
 pub use self::der::DerError;
 pub use self::key::{Base64Error, Encoding, KeyError, KeyType, PublicKey, RsaKey};
@@ -62,6 +62,12 @@ impl Kind for Dkim {
 
     fn lint(&self, owner: &Name, values: &[&Rdata]) -> Vec<Finding> {
         lint::lint(owner, values)
+    }
+
+    fn adopt(&self, live: &Rdata, want: &Rdata) -> Option<Rdata> {
+        let read = |rdata| KeyRecord::parse(&txt::text(rdata)?).ok();
+        let record = read(want)?.with_tags_of(&read(live)?)?;
+        Some(Rdata::Txt(Txt::from_text(record.to_string())))
     }
 
     fn slot_at(&self, owner: &Name, rtype: RecordType, values: &[&Rdata]) -> Option<LiveSlot> {

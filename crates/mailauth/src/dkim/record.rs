@@ -96,14 +96,11 @@ impl KeyRecord {
                 return fail(&tag.span, RecordErrorKind::VersionNotFirst);
             }
         }
-        for problem in &list.problems {
-            use tag_list::ProblemKind as P;
-            match &problem.kind {
-                P::Repeated(tag) => return fail(&problem.span, RecordErrorKind::Repeated(tag.clone())),
-                P::NoEquals(_) | P::BadName(_) => return fail(&problem.span, RecordErrorKind::Syntax),
-                // Verifiers skip an empty part, and UTF-8 is allowed in notes (RFC 8616).
-                P::EmptyPart | P::BadCharacter(_) => {}
-            }
+        if let Some(problem) = list.problems.iter().find(|problem| problem.is_fatal()) {
+            return match &problem.kind {
+                tag_list::ProblemKind::Repeated(tag) => fail(&problem.span, RecordErrorKind::Repeated(tag.clone())),
+                _ => fail(&problem.span, RecordErrorKind::Syntax),
+            };
         }
         let Some(p) = list.get("p") else { return fail(&(0..text.len()), RecordErrorKind::NoKey) };
         let items = |name| {
@@ -169,6 +166,19 @@ impl KeyRecord {
             (true, false) => Equality::Equivalent,
             (false, _) => Equality::Different,
         }
+    }
+
+    /// This record with the tags of `live` where this has none; `None` unless `live` holds the same key.
+    pub fn with_tags_of(&self, live: &Self) -> Option<Self> {
+        let (key, other) = (self.public_key()?, live.public_key()?);
+        key.is_same_key(other).then(|| Self {
+            key: self.key.clone(),
+            hashes: self.hashes.clone().or_else(|| live.hashes.clone()),
+            services: self.services.clone().or_else(|| live.services.clone()),
+            flags: if self.flags.is_empty() { live.flags.clone() } else { self.flags.clone() },
+            note: self.note.clone().or_else(|| live.note.clone()),
+            unknown: if self.unknown.is_empty() { live.unknown.clone() } else { self.unknown.clone() },
+        })
     }
 
     /// The tags that are printed, in their order, `v` and `p` included.

@@ -268,6 +268,19 @@ fn descriptions_and_slots() {
     assert_eq!(Dkim.slot_at(&name("_domainkey.example.com"), RecordType::TXT, &[&rdata("o=~")]), None);
 }
 
+#[test]
+fn tags_of_the_live_record_stay() {
+    let ed = "p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let live = rdata(&format!("v=DKIM1; k=ed25519; t=s; n=x; g=*; h=sha256; {ed}"));
+    let adopt = |want: &str| Dkim.adopt(&live, &rdata(want)).and_then(|rdata| Some(txt::text(&rdata)?.into_owned()));
+    let bare = format!("v=DKIM1; k=ed25519; {ed}");
+    assert_eq!(adopt(&bare), Some(format!("v=DKIM1; h=sha256; k=ed25519; t=s; n=x; g=*; {ed}")));
+    let given = format!("v=DKIM1; k=ed25519; t=y; s=email; {ed}");
+    assert_eq!(adopt(&given), Some(format!("v=DKIM1; h=sha256; k=ed25519; s=email; t=y; n=x; g=*; {ed}")));
+    assert_eq!(adopt("v=DKIM1; p="), None);
+    assert_eq!(adopt(&format!("v=DKIM1; p={}", key::encode_base64(&rsa_key(1024, 7).to_octets()))), None);
+}
+
 fn records() -> impl Strategy<Value = KeyRecord> {
     let rsa = (64..300usize, any::<u8>()).prop_map(|(octets, filling)| Key::Public(rsa_key(octets * 8, filling)));
     let ed25519 = any::<[u8; 32]>().prop_map(|raw| Key::Public(PublicKey::Ed25519(raw)));

@@ -102,8 +102,10 @@ impl Problem {
 
     /// How bad it is: errors keep the policy or the reports from working.
     pub fn severity(&self) -> Severity {
-        match self.code() {
-            "DMARC-03" | "DMARC-08" => Severity::Error,
+        match (self.code(), &self.kind) {
+            // A URI by its syntax: some senders of reports may take it.
+            (_, ProblemKind::Address(_, UriProblem::OtherScheme(..))) => Severity::Warning,
+            ("DMARC-03" | "DMARC-08", _) => Severity::Error,
             _ => Severity::Warning,
         }
     }
