@@ -25,6 +25,6 @@ pub use delegation::{Delegation, Delegations, Health, Match, Problem, Standing, 
 pub use resolvers::{ResolverObservation, check_resolvers, gone_in, wait_until_settled};
 pub use roots::root_servers;
 pub use server::{Endpoint, Server, endpoints};
-pub use visibility::{Before, Expected, Observation, Same, State, Target, check_once, exactly};
+pub use visibility::{Before, Expected, Observation, Same, State, Target, Test, check_once, exactly};
 pub use wait::{Ended, Outcome, Patience, Progress, Visible, wait_until_visible};
 pub use walk::WalkError;

@@ -14,6 +14,9 @@ use crate::{Ask, Endpoint};
 /// Whether two RRsets' data are the same to whoever reads them: `(wanted, answered)`.
 pub type Same = Arc<dyn Fn(&[Rdata], &[Rdata]) -> bool + Send + Sync>;
 
+/// Whether an RRset's data, as answered, are what is wanted.
+pub type Test = Arc<dyn Fn(&[Rdata]) -> bool + Send + Sync>;
+
 /// One RRset that is looked for. A name such as `*.example.` is asked literally.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -43,6 +46,9 @@ pub enum Expected {
     },
     /// No RRset of the type.
     Absent,
+    /// Whatever passes this test; it gets the RRset's data, none where there is no RRset of the type. For
+    /// sets of which only some values are known beforehand.
+    Fulfilling(Test),
 }
 
 /// What was at a target's name and type before it was written.
@@ -240,6 +246,16 @@ impl Target {
                     State::Current
                 }
             }
+            Expected::Fulfilling(test) => {
+                let of_type = if of_type { answer } else { &[] };
+                if test(of_type) {
+                    State::Current
+                } else if answer.is_empty() {
+                    State::Missing
+                } else {
+                    State::Stale
+                }
+            }
             // A CNAME at the name is another RRset than the one that shall not be.
             _ if answer.is_empty() || !of_type => State::Current,
             _ => State::Stale,
@@ -281,6 +297,7 @@ impl fmt::Debug for Expected {
                 f.debug_struct("Present").field("values", values).field("ttl", ttl).finish_non_exhaustive()
             }
             Self::Absent => f.write_str("Absent"),
+            Self::Fulfilling(_) => f.write_str("Fulfilling"),
         }
     }
 }
@@ -327,6 +344,12 @@ mod tests {
             refused.message.rcode = Rcode::Refused;
             assert_eq!(state(&absent, refused), State::Lame);
         }
+        let some = Target { expected: Expected::Fulfilling(Arc::new(|data| data != [txt("bad")])), ..wanted.clone() };
+        assert_eq!(state(&some, denial("example")), State::Current);
+        assert_eq!(state(&some, answer("a.example", &["any"])), State::Current);
+        assert_eq!(state(&some, answer("a.example", &["bad"])), State::Stale);
+        let all = Target { expected: Expected::Fulfilling(Arc::new(|data| !data.is_empty())), ..wanted.clone() };
+        assert_eq!(state(&all, denial("example")), State::Missing);
         let timeout = observe(0, endpoint(1), &wanted, Err(WireError::Timeout));
         assert!(timeout.state == State::Unreachable && !timeout.is_unreachable_from_here());
         assert!(observe(0, endpoint(1), &wanted, Err(WireError::NoRoute)).is_unreachable_from_here());
@@ -376,5 +399,16 @@ mod tests {
         assert!(seen.iter().all(|o| (o.state == State::Unreachable) == (o.address().port() == 1)));
         assert_eq!(script.asked(1), GIVE_UP_AFTER);
         assert_eq!(script.asked(2), 50);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_answer_is_no_dead_server() {
+        let script = Script::new(|_, query, _| match query.name.labels().next() {
+            Some(b"c") => Err(WireError::Timeout),
+            _ => Ok(answer(&query.name.to_string(), &["new"])),
+        });
+        let targets = ["a.example", "b.example", "c.example", "d.example"].map(|owner| target(owner, Some("new")));
+        let seen = check_once(&script, &[endpoint(1)], &targets).await;
+        assert_eq!(seen.iter().map(|o| o.state == State::Current).collect::<Vec<_>>(), [true, true, false, true]);
     }
 }
