@@ -23,6 +23,15 @@ pub enum Source {
     Path(PathBuf),
     /// `-`: the text of standard input. Paths in it are relative to the working directory.
     Stdin(String),
+    /// A text that was read elsewhere, such as an earlier revision of a file.
+    Text {
+        /// What messages call it.
+        path: PathBuf,
+        /// What paths in it are relative to.
+        directory: PathBuf,
+        /// The text.
+        text: String,
+    },
 }
 
 /// The largest file that is read, in octets.
@@ -44,6 +53,10 @@ pub fn load(sources: &[Source]) -> Result<Settings, Vec<Diagnostic>> {
             Source::Stdin(text) => {
                 files.push(SourceFile::in_directory("<standard input>", "", text.as_str()));
                 PathBuf::new()
+            }
+            Source::Text { path, directory, text } => {
+                files.push(SourceFile::in_directory(path, directory, text.as_str()));
+                directory.clone()
             }
             Source::Path(path) if path.is_dir() => {
                 match directory(path) {

@@ -28,6 +28,9 @@ pub enum Wait {
     None,
 }
 
+/// Resolvers keep nothing longer than a week (RFC 8767 section 4).
+const LONGEST_TTL: Duration = Duration::from_secs(7 * 86_400);
+
 /// Asks the DNS for a run: one set of limits, one memory of delegations.
 #[derive(Debug, Clone)]
 pub struct Verifier {
@@ -115,7 +118,7 @@ impl Verifier {
     /// right; `named` says that the configuration names them.
     pub fn new(timeout: Duration, roots: &[SocketAddr], port: u16, resolvers: Vec<SocketAddr>, named: bool) -> Self {
         let ask = Polite::new(Wire { timeout }, 8, 256);
-        let roots = if roots.is_empty() { mailzone_probe::root_servers() } else { roots.to_vec() };
+        let roots = if roots.is_empty() { mailzone_probe::root_servers(port) } else { roots.to_vec() };
         let delegations = Delegations::new(ask.clone(), roots, port);
         Self { ask, delegations, resolvers: resolvers.into(), resolvers_named: named }
     }
@@ -245,7 +248,8 @@ impl Verifier {
                 Wait::None => Vec::new(),
                 Wait::Authoritative => check_resolvers(&self.ask, &self.resolvers, &outcome.visible).await,
                 Wait::Resolvers => {
-                    wait_until_settled(&self.ask, &self.resolvers, &outcome.visible, |_| {}, cancel.cancelled()).await
+                    wait_until_settled(&self.ask, &self.resolvers, &outcome.visible, LONGEST_TTL, |_| {}, cancel.cancelled())
+                        .await
                 }
             }
         } else {
@@ -292,7 +296,7 @@ impl ZoneVerification {
         let mut domains: BTreeMap<Name, Verdict> = BTreeMap::new();
         for (at, target) in self.targets.iter().enumerate() {
             let verdict = self.verdict_of(at);
-            let names: BTreeSet<&Name> = target.claims.iter().map(|claim| &claim.slot.domain).collect();
+            let names: BTreeSet<&Name> = target.claims.iter().map(|claim| &claim.domain).collect();
             for name in names {
                 let entry = domains.entry(name.clone()).or_insert(verdict);
                 *entry = (*entry).max(verdict);
@@ -341,7 +345,7 @@ fn probe_target(zone: &Name, target: &Target, before: Before) -> mailzone_probe:
         zone: zone.clone(),
         name: target.key.name.clone(),
         rtype: target.key.rtype,
-        expected: Expected::Satisfying(Arc::new(test)),
+        expected: Expected::Fulfilling(Arc::new(test)),
         before,
     }
 }

@@ -20,6 +20,8 @@ pub struct Slot {
 pub struct Claim {
     /// What is owned.
     pub slot: Slot,
+    /// The configured domain that it is made for; the slot's own where it is for none (a mail host).
+    pub domain: Name,
     /// Where.
     pub owner: Name,
     /// The type of the RRset.

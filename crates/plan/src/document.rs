@@ -90,7 +90,6 @@ pub struct ChangeDoc {
 
 /// An RRset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are those of design.md section 8")]
 pub struct SetDoc {
     /// Seconds; null where the service has none per record.
     pub ttl: Option<u32>,

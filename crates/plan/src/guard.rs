@@ -1,6 +1,6 @@
 //! Guards that look at more than one value: what the kinds cannot decide alone.
 
-use mailzone_mailauth::{Effect, Finding, KindId, Recognition, Severity, kind};
+use mailzone_mailauth::{Effect, Finding, KindId, Recognition, Severity, kind, mta_sts};
 use mailzone_provider::Zone;
 use mailzone_record::{Name, Rdata, RecordType};
 
@@ -91,12 +91,12 @@ fn is_null(values: &[Rdata]) -> bool {
 
 /// MX hosts that an enforced MTA-STS policy does not name: senders would refuse to deliver to them.
 fn sts(claim: &Claim, facts: Option<&DomainFacts>) -> Option<Finding> {
-    let policy = facts?.sts_policy.as_ref().filter(|policy| policy.is_enforced())?;
+    let policy = facts?.sts_policy.as_ref().filter(|policy| policy.mode == mta_sts::Mode::Enforce)?;
     let missing: Vec<String> = claim
         .want
         .iter()
         .filter_map(|value| match value {
-            Rdata::Mx(mx) if !policy.matches(&mx.exchange) => Some(mx.exchange.to_text_without_dot()),
+            Rdata::Mx(mx) if !mx.exchange.is_root() && !policy.covers(&mx.exchange) => Some(mx.exchange.to_text_without_dot()),
             _ => None,
         })
         .collect();

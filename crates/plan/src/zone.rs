@@ -437,8 +437,14 @@ impl<'a> Planner<'a> {
                 found.extend(guard::of_part(part, merged, facts));
                 found.retain(|finding| guard::concerns(finding, facts));
             }
-            let after = if part.equality == Equality::Different { &want } else { &part.before };
-            found.extend(with_effect(kind.lint(owner, &part.before), kind.lint(owner, after)));
+            let changes = part.equality == Equality::Different;
+            let (before, after) = if kind.id() == KindId::Spf {
+                // Sizes, and texts that were meant to be SPF, are a matter of the whole set.
+                (values_of(merged.live()), values_of(if changes { merged.after() } else { merged.live() }))
+            } else {
+                (part.before.clone(), if changes { want.clone() } else { part.before.clone() })
+            };
+            found.extend(with_effect(kind.lint(owner, &before), kind.lint(owner, &after)));
             if part.equality == Equality::Equivalent && !self.input.normalize {
                 found.push(Finding::new(
                     "EQUIVALENT",
@@ -498,7 +504,7 @@ impl<'a> Planner<'a> {
             }
             self.counts.unmanaged += 1;
             for slot in unmanaged {
-                let removal = removal_line(&slot);
+                let removal = removal_line(&slot, &set.key());
                 let formerly = formerly.contains(&slot);
                 self.unmanaged.push(Unmanaged { key: set.key(), slot, removal, formerly });
             }
@@ -691,17 +697,27 @@ fn slots_of<'a>(set: &'a RRset, values: &mut Vec<&'a Rdata>) -> Vec<Slot> {
 }
 
 /// The line that, put into the configuration, removes the slot.
-fn removal_line(slot: &Slot) -> String {
+fn removal_line(slot: &Slot, key: &RRsetKey) -> String {
     let domain = slot.domain.to_text_without_dot();
-    match &slot.key {
-        Some(key) => format!("[domains.\"{domain}\".{}] {} = \"absent\"", slot.kind, toml_key(key)),
-        None => format!("[domains.\"{domain}\"] {} = \"absent\"", slot.kind),
+    let kind = slot.kind;
+    match (kind, &slot.key) {
+        (KindId::Tlsa, _) => format!("[hosts.\"{domain}\"] tlsa = \"absent\""),
+        (KindId::ReportAuthorisation, _) => {
+            let name = key.name.to_text_without_dot();
+            format!("[[domains.\"{domain}\".records]] name = \"{name}.\", type = \"TXT\", absent = true")
+        }
+        (_, Some(part)) => format!("[domains.\"{domain}\"] {kind}.{} = \"absent\"", toml_key(part)),
+        (_, None) => format!("[domains.\"{domain}\"] {kind} = \"absent\""),
     }
 }
 
 fn toml_key(key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if bare { key.to_owned() } else { format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\"")) }
+}
+
+fn values_of(set: Option<&RRset>) -> Vec<&Rdata> {
+    set.map(|set| set.values.iter().map(|value| &value.rdata).collect()).unwrap_or_default()
 }
 
 fn first_value(set: &RRset) -> String {

@@ -1,10 +1,10 @@
 //! One domain's slots.
 
 use mailzone_config::{
-    CaaSetting, DkimSetting, Domain, Located, MailUse as ConfiguredUse, MtaSts, MtaStsHost, MtaStsSetting, MxSetting,
+    CaaSetting, DkimSetting, Domain, Located, MailUse as ConfiguredUse, MtaSts, MtaStsHost, MtaStsMode, MtaStsSetting, MxSetting,
     RecordSetting, Settings, Slot as Wanted, TextOrCname,
 };
-use mailzone_mailauth::{KindId, mta_sts};
+use mailzone_mailauth::{KindId, dkim, mta_sts};
 use mailzone_plan::{Allow, Claim, DomainFacts, MailUse, Own, Slot};
 use mailzone_record::{Mx, Name, RRsetKey, Rdata, RecordType, Txt};
 
@@ -67,7 +67,7 @@ pub(super) fn allows(
 }
 
 /// A domain's MTA-STS record id and policy, where it has a policy of its own.
-pub fn policy_of(domain: &Domain) -> Option<(String, mta_sts::Policy)> {
+fn policy_of(domain: &Domain) -> Option<(String, mta_sts::Policy)> {
     match domain.mta_sts.as_ref()?.value.wanted()? {
         MtaStsSetting::Policy(sts) => Some(sts_policy(sts)),
         MtaStsSetting::Cname(_) => None,
@@ -284,6 +284,7 @@ impl Builder<'_> {
         let ttl = self.domain.ttl_of(&slot.to_string());
         let claim = Claim {
             slot,
+            domain: self.domain.name.clone(),
             owner,
             rtype,
             own,
@@ -311,7 +312,7 @@ fn live_selectors(domain: &Domain) -> impl Iterator<Item = RRsetKey> {
     domain.dkim.iter().filter_map(|(selector, setting)| {
         let rtype = match setting.value.wanted()? {
             DkimSetting::Cname(_) => RecordType::CNAME,
-            DkimSetting::Key(key) if mailzone_mailauth::dkim::is_revoked(&key.text) => return None,
+            DkimSetting::Key(key) if is_revoked(&key.text) => return None,
             DkimSetting::Key(_) => RecordType::TXT,
         };
         let name = domain.name.prepend(&format!("{selector}._domainkey")).ok()?;
@@ -329,10 +330,24 @@ fn text_or_cname(setting: &Wanted<TextOrCname>) -> Option<(Vec<Rdata>, Vec<Rdata
     }
 }
 
+/// A policy and its id. Patterns were checked when the configuration was read.
 fn sts_policy(sts: &MtaSts) -> (String, mta_sts::Policy) {
-    let policy = sts.policy();
+    let policy = mta_sts::Policy {
+        mode: match sts.mode {
+            MtaStsMode::Enforce => mta_sts::Mode::Enforce,
+            MtaStsMode::Testing => mta_sts::Mode::Testing,
+            MtaStsMode::None => mta_sts::Mode::None,
+        },
+        mx: sts.mx.iter().filter_map(|pattern| mta_sts::MxPattern::parse(pattern).ok()).collect(),
+        max_age: sts.max_age,
+    };
     let id = sts.id.clone().unwrap_or_else(|| mta_sts::auto_id(&policy));
     (id, policy)
+}
+
+/// Whether a key record's text says that the key is gone.
+fn is_revoked(text: &str) -> bool {
+    dkim::KeyRecord::parse(text).is_ok_and(|record| record.key == dkim::Key::Revoked)
 }
 
 fn text(value: &str) -> Rdata {

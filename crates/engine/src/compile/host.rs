@@ -9,8 +9,9 @@ use mailzone_record::{Name, RRsetKey, Rdata, RecordType};
 
 use super::PlacedClaim;
 
-/// Adds the claims of one mail host.
-pub(super) fn claims(settings: &Settings, host: &Host, out: &mut Vec<PlacedClaim>) {
+/// Adds the claims of one mail host. Gives the slots that it leaves unmanaged on purpose, with the
+/// configured domain that the host is in.
+pub(super) fn claims(settings: &Settings, host: &Host, out: &mut Vec<PlacedClaim>) -> Option<(Name, Slot)> {
     let domain = settings.domain_above(&host.name).map(|domain| domain.name.clone());
     let slot_domain = domain.clone().unwrap_or_else(|| host.name.clone());
     let label = host.name.to_text_without_dot();
@@ -23,12 +24,13 @@ pub(super) fn claims(settings: &Settings, host: &Host, out: &mut Vec<PlacedClaim
     };
     let provider = host.provider.as_ref().map(|provider| provider.value.clone());
     let claim = |kind: KindId, key: String, owner: Name, rtype: RecordType, want: Vec<Rdata>| Claim {
-        slot: Slot::keyed(slot_domain.clone(), kind, key),
+        slot: Slot::keyed(if kind == KindId::Tlsa { host.name.clone() } else { slot_domain.clone() }, kind, key),
+        domain: slot_domain.clone(),
         owner,
         rtype,
         own: Own::RRset,
         want,
-        ttl: host.ttl.as_ref().map(|ttl| ttl.value),
+        ttl: settings.host_ttl(host, kind.as_str()),
         own_name: false,
         from_profile: false,
         adopt: false,
@@ -60,17 +62,19 @@ pub(super) fn claims(settings: &Settings, host: &Host, out: &mut Vec<PlacedClaim
     }
     if let Some(tlsa) = &host.tlsa {
         let wanted: Vec<(u16, Vec<Rdata>)> = match &tlsa.value {
-            Wanted::Unmanaged => return,
+            Wanted::Unmanaged => return Some((slot_domain, Slot::keyed(host.name.clone(), KindId::Tlsa, "_25._tcp"))),
             Wanted::Absent => vec![(25, Vec::new())],
             Wanted::Want(ports) => {
                 ports.iter().map(|(port, list)| (*port, list.iter().cloned().map(Rdata::Tlsa).collect())).collect()
             }
         };
         for (port, want) in wanted {
-            let Ok(owner) = host.name.prepend(&format!("_{port}._tcp")) else { continue };
-            out.push(place(claim(KindId::Tlsa, owner.to_text_without_dot(), owner, RecordType::TLSA, want), provider.clone()));
+            let key = format!("_{port}._tcp");
+            let Ok(owner) = host.name.prepend(&key) else { continue };
+            out.push(place(claim(KindId::Tlsa, key, owner, RecordType::TLSA, want), provider.clone()));
         }
     }
+    None
 }
 
 /// The RRsets with the addresses of a host whose addresses are written.

@@ -67,7 +67,11 @@ pub fn compile(settings: &Settings, today: (i32, u8, u8)) -> Compiled {
         });
     }
     for host in settings.hosts.values() {
-        host::claims(settings, host, &mut compiled.claims);
+        if let Some((domain, slot)) = host::claims(settings, host, &mut compiled.claims)
+            && let Some(known) = compiled.domains.iter_mut().find(|known| known.facts.domain == domain)
+        {
+            known.facts.mentioned.push(slot);
+        }
     }
     compiled
 }

@@ -1,0 +1,292 @@
+//! `mailzone apply`.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use mailzone_engine::apply::{AppliedZone, ApplyContext, Stop, apply, stop_of};
+use mailzone_engine::plan::{PlanRun, plan};
+use mailzone_engine::saved::{StaleZone, narrow};
+use mailzone_engine::verify::Wait;
+use mailzone_engine::{Cancel, Code, Event, Events};
+use mailzone_plan::document::ExitZone;
+use mailzone_plan::{Document, SavedDifference, read_saved};
+use mailzone_record::Name;
+use mailzone_report::view;
+
+use crate::args::{ApplyArgs, Format, Global, WaitFor};
+use crate::context;
+use crate::embedded;
+use crate::registry;
+use crate::ui::Ui;
+use crate::views;
+
+use super::latency::{self, Measurement};
+use super::plan as planning;
+
+/// The most time that is spent on measuring the servers after an apply.
+const LATENCY_LIMIT: Duration = Duration::from_secs(10);
+
+/// Shows the plan, asks, applies, verifies.
+pub(super) fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Code, Code> {
+    super::only(global, &[Format::Text, Format::Json], ui)?;
+    let settings = context::load(global, ui)?;
+    let (saved, names) = split_targets(&args.targets, ui)?;
+    let domains = context::selected(&settings, &names, ui)?;
+    let compiled = context::compiled(&settings);
+    context::runtime(ui)?.block_on(async {
+        let mut providers = registry::providers(&settings);
+        let embedded = embedded::start(&settings, &mut providers, ui).await.map_err(|message| {
+            ui.error(&message, Some("stop what answers there, or serve at port 0"));
+            Code::Error
+        })?;
+        let options = planning::options(&args.planning, domains);
+        let mut run = plan(&compiled, &providers, &options, &planning::planning_events()).await;
+        let (stops, stale) = match &saved {
+            Some(saved) => narrow(&mut run, saved),
+            None => (HashMap::new(), Vec::new()),
+        };
+        let document = planning::document_of(&run);
+        if global.format == Format::Text {
+            planning::show(&document, Format::Text, args.planning.full, ui);
+            say_stale(&stale, ui);
+        }
+        let writable = writable(&run, &stops);
+        if writable > 0 && !args.yes {
+            confirm(writable, ui)?;
+        }
+        let verifier = context::verifier(Some(&settings), None);
+        let context = ApplyContext {
+            state: context::state_dir(global, &settings),
+            verifier: verifier.clone(),
+            wait: wait_of(args.wait),
+            deadline: settings.propagation.timeout,
+            servers: zone_servers(&run, &context::servers_by_domain(&settings, &[], &embedded.addresses)),
+            not_delegated: not_delegated(&run, &context::not_delegated(&settings)),
+            run: run_id(),
+            now: context::now,
+            events: events(),
+            cancel: on_interrupt(),
+        };
+        let PlanRun { zones, .. } = run;
+        let applied = apply(zones, &stops, &context).await;
+        ui.finish_progress();
+        let measured = match context.wait {
+            Wait::None => None,
+            _ => measure(&applied, &context, &settings, ui).await,
+        };
+        Ok(show(document, &applied, &context, measured, global.format, args, ui))
+    })
+}
+
+/// A plan file, or domains.
+fn split_targets(targets: &[String], ui: &Ui) -> Result<(Option<Document>, Vec<String>), Code> {
+    let is_file = |text: &String| text.contains(std::path::MAIN_SEPARATOR) || text.contains('/') || text.ends_with(".json");
+    let (files, names): (Vec<&String>, Vec<&String>) = targets.iter().partition(|text| is_file(text));
+    match (files.as_slice(), names.as_slice()) {
+        ([], names) => Ok((None, names.iter().map(|name| (*name).clone()).collect())),
+        ([file], []) => Ok((Some(read_plan(&PathBuf::from(file), ui)?), Vec::new())),
+        _ => {
+            ui.error("a plan file stands alone: it names its zones itself", Some("give one plan file, or domains"));
+            Err(Code::Error)
+        }
+    }
+}
+
+fn read_plan(path: &PathBuf, ui: &Ui) -> Result<Document, Code> {
+    let failed = |message: String, remedy: &str| {
+        ui.error(&format!("{}: {message}", path.display()), Some(remedy));
+        Code::Error
+    };
+    let size = std::fs::metadata(path).map_err(|error| failed(error.to_string(), "name a file that `mailzone plan --out` wrote"))?;
+    if !size.is_file() || size.len() > mailzone_config::MAX_FILE_SIZE {
+        return Err(failed("not a plan file".into(), "name a file that `mailzone plan --out` wrote"));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string(), "name a file that `mailzone plan --out` wrote"))?;
+    read_saved(&text).map_err(|error| failed(error.to_string(), "make a new plan with `mailzone plan --out`"))
+}
+
+/// How many changes would be written.
+fn writable(run: &PlanRun, stops: &HashMap<usize, Stop>) -> usize {
+    let zones = run.zones.iter().enumerate().filter(|(at, zone)| !stops.contains_key(at) && stop_of(zone).is_none());
+    zones.map(|(_, zone)| zone.plan.changes.len()).sum()
+}
+
+fn confirm(changes: usize, ui: &Ui) -> Result<(), Code> {
+    match ui.confirm(&format!("Apply {changes} change{}?", if changes == 1 { "" } else { "s" })) {
+        Some(true) => Ok(()),
+        Some(false) => {
+            ui.say("nothing was written");
+            Err(Code::Error)
+        }
+        None => {
+            ui.error("nobody can be asked: standard input is no terminal", Some("--yes applies without asking"));
+            Err(Code::Error)
+        }
+    }
+}
+
+fn say_stale(stale: &[StaleZone], ui: &Ui) {
+    for zone in stale {
+        for difference in &zone.differences {
+            match difference {
+                SavedDifference::Configuration => {
+                    ui.error(&format!("{}: the configuration asks for something else than when the plan was made", zone.zone), None);
+                }
+                SavedDifference::NotInPlan { id } => {
+                    ui.error(&format!("{}: {id} has to change now, and the saved plan does not know it", zone.zone), None);
+                }
+                SavedDifference::RRset { id, planned_from, now, wanted } => {
+                    ui.error(&format!("{}: {id} is no longer what the plan was made from", zone.zone), None);
+                    for (label, values) in [("planned from", planned_from), ("now", now), ("wanted", wanted)] {
+                        ui.error_block(&format!("  {label}: {}", mailzone_report::escape::line(&values.join(", "))));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The servers to ask for each zone: those of the first of its domains that has any.
+fn zone_servers(run: &PlanRun, by_domain: &HashMap<Name, Vec<SocketAddr>>) -> HashMap<Name, Vec<SocketAddr>> {
+    let mut servers = by_domain.clone();
+    for zone in &run.zones {
+        if let Some(found) = zone.domains.iter().find_map(|domain| by_domain.get(domain)) {
+            servers.entry(zone.plan.zone.name.clone()).or_insert_with(|| found.clone());
+        }
+    }
+    servers
+}
+
+fn not_delegated(run: &PlanRun, domains: &BTreeSet<Name>) -> BTreeSet<Name> {
+    let zones = run.zones.iter().filter(|zone| zone.domains.iter().any(|domain| domains.contains(domain)));
+    zones.map(|zone| zone.plan.zone.name.clone()).collect()
+}
+
+/// Measures each distinct server of the zones that were written.
+async fn measure(
+    applied: &[AppliedZone],
+    context: &ApplyContext,
+    settings: &mailzone_config::Settings,
+    ui: &Ui,
+) -> Option<view::LatencyReport> {
+    let mut seen: BTreeSet<SocketAddr> = BTreeSet::new();
+    let mut zones = Vec::new();
+    for zone in applied {
+        let Some(verification) = &zone.verification else { continue };
+        let addresses = verification.servers.iter().map(|seen| &seen.endpoint);
+        let fresh: Vec<_> = addresses.filter(|endpoint| seen.insert(endpoint.address)).cloned().collect();
+        if !fresh.is_empty() {
+            zones.push((verification.zone.clone(), fresh));
+        }
+    }
+    if zones.is_empty() || context.cancel.is_cancelled() {
+        return None;
+    }
+    ui.progress("measuring the name servers");
+    let measurement = Measurement::new(Some(settings), None).within(LATENCY_LIMIT);
+    Some(latency::measure_zones(zones, &measurement).await)
+}
+
+fn show(
+    mut document: Document,
+    applied: &[AppliedZone],
+    context: &ApplyContext,
+    latency: Option<view::LatencyReport>,
+    format: Format,
+    args: &ApplyArgs,
+    ui: &Ui,
+) -> Code {
+    let mut codes = Vec::new();
+    let mut exits = Vec::new();
+    for doc in &mut document.zones {
+        let zone = applied.iter().find(|zone| {
+            doc.zone.as_deref() == Some(views::label(&zone.zone.plan.zone.name).as_str()) && doc.provider == zone.zone.provider_name
+        });
+        let code = match zone {
+            Some(zone) => {
+                for (change, (outcome, note)) in doc.changes.iter_mut().zip(&zone.outcomes) {
+                    change.outcome = Some(outcome.as_str().into());
+                    change.note.clone_from(note);
+                }
+                Code::worst(zone.codes.iter().copied())
+            }
+            None => Code::Error,
+        };
+        if code != Code::Done {
+            exits.push(ExitZone { zone: doc.label().to_owned(), code: code.number() });
+        }
+        codes.push(code);
+    }
+    if context.cancel.is_cancelled() {
+        codes.push(Code::Interrupted);
+    }
+    let code = Code::worst(codes);
+    document.exit.code = code.number();
+    document.exit.zones = exits;
+    let wrote = applied.iter().any(|zone| {
+        use mailzone_engine::apply::ChangeOutcome::{Applied, Failed, Unknown};
+        zone.outcomes.iter().any(|(outcome, _)| matches!(outcome, Applied | Failed | Unknown))
+    });
+    let verified: Vec<_> = applied.iter().filter_map(|zone| zone.verification.as_ref()).collect();
+    let verification = (!verified.is_empty()).then(|| views::verification(verified));
+    let journal = wrote.then(|| context.run.clone());
+    let view = view::ApplyView { document: &document, journal, verification, latency };
+    match format {
+        Format::Json => {
+            ui.data(&mailzone_report::json::to_string(&view).unwrap_or_default());
+        }
+        _ => {
+            ui.data(&mailzone_report::text::apply(&view, &planning::text_options(args.planning.full, ui)));
+            for zone in applied {
+                if let Some(problem) = zone.problem.as_ref().filter(|_| zone.zone.plan.error.is_none()) {
+                    ui.error(&format!("{}: {problem}", zone.zone.plan.zone.name), None);
+                }
+            }
+            if context.cancel.is_cancelled() {
+                ui.say("interrupted: the request in flight was finished and the journal written; run apply again to go on");
+            }
+        }
+    }
+    code
+}
+
+/// A run's identifier: the time in UTC and the process.
+fn run_id() -> String {
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    format!("{}-{:05}", now.strftime("%Y%m%dT%H%M%SZ"), std::process::id() % 100_000)
+}
+
+fn wait_of(wait: WaitFor) -> Wait {
+    match wait {
+        WaitFor::Authoritative => Wait::Authoritative,
+        WaitFor::Resolvers => Wait::Resolvers,
+        WaitFor::None => Wait::None,
+    }
+}
+
+/// A switch that Ctrl-C throws. A second one ends the program at once, as usual.
+pub(super) fn on_interrupt() -> Cancel {
+    let (canceller, cancel) = Cancel::new();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            canceller.cancel();
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(i32::from(Code::Interrupted.number()));
+            }
+        }
+    });
+    cancel
+}
+
+fn events() -> Events {
+    Events::new(|event| match event {
+        Event::Writing { zone, changes } => tracing::info!("{zone}: writing {changes} changes"),
+        Event::Waiting { zone, pending, elapsed } => {
+            tracing::info!("{zone}: {pending} answers still to come after {:.1} s", elapsed.as_secs_f64());
+        }
+        Event::Held { zone, changes } => tracing::info!("{zone}: {changes} changes held"),
+        _ => {}
+    })
+}

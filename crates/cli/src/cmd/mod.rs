@@ -1,0 +1,71 @@
+//! One module for each command.
+
+mod apply;
+mod history;
+mod info;
+mod latency;
+mod lint;
+mod plan;
+mod providers;
+mod serve;
+mod try_it;
+mod verify;
+
+use std::process::ExitCode;
+
+use mailzone_engine::Code;
+
+use crate::args::{Cli, Command, Format, Global, LogFormat};
+use crate::ui::Ui;
+
+/// Runs a command to its exit code.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    let ui = Ui::new(&cli.global);
+    start_log(&cli.global);
+    let global = &cli.global;
+    let code = match cli.command {
+        Command::Try(args) => try_it::run(global, &args, &ui),
+        Command::Plan(args) => plan::run(global, &args, &ui),
+        Command::Apply(args) => apply::run(global, &args, &ui),
+        Command::Verify(args) => verify::run(global, &args, &ui),
+        Command::Latency(args) => latency::run(global, &args, &ui),
+        Command::Lint(args) => lint::run(global, &args, &ui),
+        Command::Serve(args) => serve::run(global, &args, &ui),
+        Command::Providers => providers::run(global, &ui),
+        Command::History => history::run(global, &ui),
+        Command::Schema => info::schema(&ui),
+        Command::Completions { shell } => info::completions(shell, &ui),
+        Command::Man { out } => info::man(out.as_deref(), &ui),
+        Command::Version => info::version(global.format, &ui),
+    };
+    ui.finish_progress();
+    ExitCode::from(code.unwrap_or_else(|code| code).number())
+}
+
+/// Refuses a format that a command has no form for.
+fn only(global: &Global, allowed: &[Format], ui: &Ui) -> Result<(), Code> {
+    if allowed.contains(&global.format) {
+        return Ok(());
+    }
+    ui.error("this command has no output in that format", Some("use --format text or json"));
+    Err(Code::Error)
+}
+
+/// The log goes to standard error; `-vv` shows each question and request.
+fn start_log(global: &Global) {
+    use tracing_subscriber::filter::LevelFilter;
+
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (_, 0) => LevelFilter::WARN,
+        (_, 1) => LevelFilter::INFO,
+        (_, 2) => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).with_ansi(false);
+    // Fails only if a log is set already, which nobody does before.
+    let _ = match global.log_format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+}

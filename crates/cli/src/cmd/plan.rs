@@ -1,0 +1,168 @@
+//! `mailzone plan`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mailzone_config::{Settings, Source};
+use mailzone_engine::compile::{Compiled, compile};
+use mailzone_engine::plan::{PlanOptions, PlanRun, plan};
+use mailzone_engine::{Code, Event, Events};
+use mailzone_plan::document::{Exit, ExitZone};
+use mailzone_plan::{Allow, Document};
+
+use crate::args::{Format, Global, PlanArgs, Planning};
+use crate::context;
+use crate::registry;
+use crate::ui::Ui;
+
+/// Shows the difference; writes nothing but the file of `--out`.
+pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Code> {
+    let settings = context::load(global, ui)?;
+    let domains = context::selected(&settings, &args.domains, ui)?;
+    let mut compiled = context::compiled(&settings);
+    if let Some(base) = &args.base {
+        compiled.compare_with_base(&base_of(base, global, ui)?);
+    }
+    let providers = registry::providers(&settings);
+    let options = options(&args.planning, domains);
+    let events = planning_events();
+    let run = context::runtime(ui)?.block_on(plan(&compiled, &providers, &options, &events));
+    let mut document = run.document(env!("CARGO_PKG_VERSION"), context::now());
+    let differences = document.zones.iter().any(|zone| !zone.changes.is_empty());
+    document.exit = exit(&document, |zone| {
+        if zone.error.is_some() {
+            Code::Error
+        } else if args.detailed_exitcode && !zone.changes.is_empty() {
+            Code::Differences
+        } else {
+            Code::Done
+        }
+    });
+    if let Some(path) = &args.out {
+        save(path, &document, ui)?;
+    }
+    show(&document, global.format, args.planning.full, ui);
+    if let Some(path) = args.out.as_ref().filter(|_| differences && global.format == Format::Text) {
+        ui.say(&format!("saved; apply exactly this with: mailzone apply {}", plan_argument(path)));
+    }
+    Ok(code_of(&document))
+}
+
+/// Prints a plan.
+pub(super) fn show(document: &Document, format: Format, full: bool, ui: &Ui) {
+    let text = match format {
+        Format::Text => mailzone_report::text::plan(document, &text_options(full, ui)),
+        Format::Json => mailzone_report::json::to_string(document),
+        Format::Markdown => mailzone_report::markdown::plan(document, mailzone_report::markdown::COMMENT_LIMIT),
+    };
+    ui.data(&text);
+}
+
+/// How text is laid out on this terminal.
+pub(super) fn text_options(full: bool, ui: &Ui) -> mailzone_report::text::TextOptions {
+    mailzone_report::text::TextOptions { width: ui.width(), color: ui.color(), full, verbose: ui.verbose() > 0 }
+}
+
+/// What the engine is asked for.
+pub(super) fn options(planning: &Planning, domains: Vec<mailzone_record::Name>) -> PlanOptions {
+    PlanOptions {
+        domains,
+        allow: planning.allow.iter().map(|text| Allow::from_argument(text)).collect(),
+        normalize: planning.normalize,
+    }
+}
+
+/// The exit entry of a document: the code of each zone, and the first of them in order.
+pub(super) fn exit(document: &Document, code: impl Fn(&mailzone_plan::document::ZoneDoc) -> Code) -> Exit {
+    let mut codes = Vec::new();
+    let mut zones = Vec::new();
+    for zone in &document.zones {
+        let code = code(zone);
+        if code != Code::Done {
+            zones.push(ExitZone { zone: zone.label().to_owned(), code: code.number() });
+        }
+        codes.push(code);
+    }
+    Exit { code: Code::worst(codes).number(), zones }
+}
+
+/// The exit code that a document says.
+pub(super) fn code_of(document: &Document) -> Code {
+    [Code::Error, Code::Differences, Code::NotVisible, Code::Check, Code::Stale, Code::Interrupted]
+        .into_iter()
+        .find(|code| code.number() == document.exit.code)
+        .unwrap_or(Code::Done)
+}
+
+/// Progress while zones are read.
+pub(super) fn planning_events() -> Events {
+    Events::new(|event| {
+        if let Event::ZonePlanned { zone, total } = event {
+            tracing::info!("read {zone} (of {total})");
+        }
+    })
+}
+
+/// An earlier run's plan as it is given again on the command line: with a separator, so that it is a file.
+fn plan_argument(path: &Path) -> String {
+    let text = path.display().to_string();
+    if text.contains(std::path::MAIN_SEPARATOR) || text.ends_with(".json") { text } else { format!("./{text}") }
+}
+
+fn save(path: &Path, document: &Document, ui: &Ui) -> Result<(), Code> {
+    let failed = |what: String| {
+        ui.error(&format!("the plan cannot be saved to {}: {what}", path.display()), Some("choose another file with --out"));
+        Code::Error
+    };
+    let text = document.to_sealed_json().map_err(|error| failed(error.to_string()))?;
+    std::fs::write(path, text).map_err(|error| failed(error.to_string()))
+}
+
+/// The claims of an earlier configuration: a file or directory, else a git revision of the files in use.
+fn base_of(base: &str, global: &Global, ui: &Ui) -> Result<Compiled, Code> {
+    let path = PathBuf::from(base);
+    let sources = if path.exists() { vec![Source::Path(path)] } else { from_git(base, global, ui)? };
+    let settings: Settings = mailzone_config::load(&sources).map_err(|diagnostics| {
+        context::say_all(&diagnostics, ui);
+        ui.error(&format!("the earlier configuration {base} cannot be read"), None);
+        Code::Error
+    })?;
+    Ok(compile(&settings, context::today()))
+}
+
+fn from_git(revision: &str, global: &Global, ui: &Ui) -> Result<Vec<Source>, Code> {
+    let failed = |message: String| {
+        let help = "name a git revision in which the configuration is, or an earlier file";
+        ui.error(&message, Some(help));
+        Code::Error
+    };
+    if revision.starts_with('-') {
+        return Err(failed(format!("{revision} is neither a file nor a git revision")));
+    }
+    let paths = if global.config.is_empty() { vec![PathBuf::from("mailzone.toml")] } else { global.config.clone() };
+    let mut sources = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" || path.is_dir() {
+            return Err(failed(format!("--base {revision} needs configuration files, not {}", path.display())));
+        }
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_path_buf);
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let output = Command::new("git")
+            .args(["show", &format!("{revision}:./{name}")])
+            .current_dir(&directory)
+            .output()
+            .map_err(|error| failed(format!("git cannot be run: {error}")))?;
+        if !output.status.success() {
+            let why = String::from_utf8_lossy(&output.stderr);
+            return Err(failed(format!("{revision} is neither a file nor a git revision with {name}: {}", why.trim())));
+        }
+        let text = String::from_utf8(output.stdout).map_err(|_| failed(format!("{name} in {revision} is not UTF-8")))?;
+        sources.push(Source::Text { path: directory.join(format!("{name}@{revision}")), directory, text });
+    }
+    Ok(sources)
+}
+
+/// The plan of the run, for `apply`.
+pub(super) fn document_of(run: &PlanRun) -> Document {
+    run.document(env!("CARGO_PKG_VERSION"), context::now())
+}

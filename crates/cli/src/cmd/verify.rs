@@ -1,0 +1,154 @@
+//! `mailzone verify`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailzone_engine::compile::Compiled;
+use mailzone_engine::verify::{Live, Question, Verdict, Verifier, Wait, ZoneVerification};
+use mailzone_engine::{Cancel, Code, Events};
+use mailzone_plan::Target;
+use mailzone_plan::document::{Exit, ExitZone};
+use mailzone_probe::Before;
+use mailzone_record::Name;
+use mailzone_report::view;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::args::{AskArgs, Format, Global, WaitFor};
+use crate::context;
+use crate::embedded;
+use crate::registry;
+use crate::ui::Ui;
+use crate::views;
+
+/// Zones that are asked about at a time.
+const ZONES_AT_A_TIME: usize = 64;
+
+/// How long `--wait` waits where the configuration does not say.
+const DEFAULT_WAIT: Duration = Duration::from_secs(120);
+
+/// Is the desired state visible everywhere? Reads no secret and contacts no provider.
+pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code> {
+    super::only(global, &[Format::Text, Format::Json], ui)?;
+    let settings = context::load(global, ui)?;
+    let domains = context::selected(&settings, &args.domains, ui)?;
+    let compiled = context::compiled(&settings);
+    context::runtime(ui)?.block_on(async {
+        let mut providers = registry::providers(&settings);
+        let embedded = embedded::start(&settings, &mut providers, ui).await.map_err(|message| {
+            ui.error(&message, Some("stop what answers there, or serve at port 0"));
+            Code::Error
+        })?;
+        let servers = context::servers_by_domain(&settings, &args.servers.nameserver, &embedded.addresses);
+        let verifier = context::verifier(Some(&settings), Some(&args.servers));
+        let wait = match args.wait {
+            WaitFor::None => Wait::None,
+            WaitFor::Authoritative => Wait::Authoritative,
+            WaitFor::Resolvers => Wait::Resolvers,
+        };
+        let deadline = settings.propagation.timeout.unwrap_or(DEFAULT_WAIT);
+        let not_delegated = context::not_delegated(&settings);
+        let questions = questions(&compiled, &domains);
+        ui.progress("asking the name servers");
+        let zones = ask(questions, &servers, &args.servers.nameserver, &verifier, wait, deadline).await;
+        let mut exits: BTreeMap<String, Code> = BTreeMap::new();
+        for zone in &zones {
+            for (domain, verdict) in zone.domains() {
+                let excused = matches!(zone.live, Live::No(_)) && not_delegated.contains(&domain);
+                if verdict != Verdict::Verified && !excused {
+                    exits.insert(views::label(&domain), Code::NotVisible);
+                }
+            }
+        }
+        let code = Code::worst(exits.values().copied());
+        let body = views::verification(&zones);
+        match global.format {
+            Format::Json => {
+                let zones = exits.into_iter().map(|(zone, code)| ExitZone { zone, code: code.number() }).collect();
+                let exit = Exit { code: code.number(), zones };
+                ui.data(&envelope(body, exit));
+            }
+            _ => {
+                let options = super::plan::text_options(false, ui);
+                ui.data(&mailzone_report::text::verify(&body, &options));
+            }
+        }
+        Ok(code)
+    })
+}
+
+/// A document of any command as JSON.
+pub(super) fn envelope<T: serde::Serialize>(body: T, exit: Exit) -> String {
+    let document = view::Envelope {
+        format_version: mailzone_plan::document::FORMAT_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION").into(),
+        created: context::now(),
+        body,
+        exit,
+    };
+    // Our views have string keys only, which is all that can fail.
+    mailzone_report::json::to_string(&document).unwrap_or_default()
+}
+
+/// What to look for, by the domain whose zone it is expected in.
+fn questions(compiled: &Compiled, domains: &[Name]) -> BTreeMap<Name, Vec<Target>> {
+    let mut by_zone: BTreeMap<Name, Vec<mailzone_plan::Claim>> = BTreeMap::new();
+    for placed in &compiled.claims {
+        let selected = domains.is_empty() || placed.domain.as_ref().is_some_and(|domain| domains.contains(domain));
+        if !selected {
+            continue;
+        }
+        let within = placed.domain.as_ref().filter(|domain| placed.claim.owner.is_at_or_below(domain));
+        let zone = placed.zone.as_ref().or(within).unwrap_or(&placed.claim.owner);
+        by_zone.entry(zone.clone()).or_default().push(placed.claim.clone());
+    }
+    by_zone.into_iter().map(|(zone, claims)| (zone, Target::of_claims(&claims))).collect()
+}
+
+async fn ask(
+    questions: BTreeMap<Name, Vec<Target>>,
+    servers: &HashMap<Name, Vec<SocketAddr>>,
+    flags: &[SocketAddr],
+    verifier: &Verifier,
+    wait: Wait,
+    deadline: Duration,
+) -> Vec<ZoneVerification> {
+    let gate = Arc::new(Semaphore::new(ZONES_AT_A_TIME));
+    let cancel = super::apply::on_interrupt();
+    let mut running = JoinSet::new();
+    for (zone, targets) in questions {
+        let given = if flags.is_empty() { nearest(servers, &zone) } else { flags.to_vec() };
+        let (verifier, gate, cancel): (Verifier, Arc<Semaphore>, Cancel) = (verifier.clone(), Arc::clone(&gate), cancel.clone());
+        running.spawn(async move {
+            // The semaphore is never closed, so this always yields a permit.
+            let _permit = gate.acquire().await;
+            let whom = verifier.whom(&zone, &given, &[]).await;
+            let targets = targets.into_iter().map(|target| (target, Before::Unknown)).collect();
+            verifier.verify(&whom, Question { targets, wait, deadline }, &Events::none(), &cancel).await
+        });
+    }
+    let mut zones = Vec::new();
+    while let Some(joined) = running.join_next().await {
+        match joined {
+            Ok(zone) => zones.push(zone),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => {}
+        }
+    }
+    zones.sort_by(|a, b| a.zone.cmp(&b.zone));
+    zones
+}
+
+/// The servers given for the zone or the nearest domain above it.
+fn nearest(servers: &HashMap<Name, Vec<SocketAddr>>, zone: &Name) -> Vec<SocketAddr> {
+    let mut at = Some(zone.clone());
+    while let Some(name) = at {
+        if let Some(found) = servers.get(&name) {
+            return found.clone();
+        }
+        at = name.parent();
+    }
+    Vec::new()
+}

@@ -1,0 +1,123 @@
+//! The embedded server while a command runs: `serve` of a zone-file provider.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mailzone_config::{ProviderSettings, Settings};
+use mailzone_engine::Providers;
+use mailzone_provider::{
+    Batch, Capabilities, Outcome, Provider, ProviderError, ProviderId, RRsetChange, Receipt, Refusal, Snapshot, Zone,
+};
+use mailzone_record::Ttl;
+use mailzone_server::{Handle, Server};
+
+use crate::ui::Ui;
+
+/// TTL of records in a zone file without any.
+const FALLBACK_TTL: Ttl = Ttl::from_wire(3600);
+
+/// The servers that run, until dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Embedded {
+    /// Where each provider's zones are served.
+    pub(crate) addresses: BTreeMap<String, SocketAddr>,
+    servers: Vec<Server>,
+}
+
+/// Starts a server for each zone-file provider with `serve`, and makes those providers hand every zone
+/// that they write to it.
+pub(crate) async fn start(settings: &Settings, providers: &mut Providers, ui: &Ui) -> Result<Embedded, String> {
+    let mut embedded = Embedded::default();
+    for (name, table) in &settings.providers {
+        let ProviderSettings::Zonefile(files) = &table.value else { continue };
+        let (Some(serve), Some(provider)) = (&files.serve, providers.get(name).cloned()) else { continue };
+        let zones = load(provider.as_ref(), ui).await;
+        let server = Server::start(serve.value, zones)
+            .await
+            .map_err(|error| format!("the embedded server of {name} cannot answer at {}: {error}", serve.value))?;
+        embedded.addresses.insert(name.clone(), server.local_addr());
+        let served = Served { inner: provider, handle: server.handle() };
+        providers.insert(name.clone(), Arc::new(served));
+        embedded.servers.push(server);
+    }
+    Ok(embedded)
+}
+
+/// Every zone of a provider, as the server holds it. What cannot be served is said and left out.
+pub(crate) async fn load(provider: &dyn Provider, ui: &Ui) -> Vec<mailzone_server::Zone> {
+    let listed = match provider.zones().await {
+        Ok(listed) => listed,
+        Err(error) => {
+            ui.warn(&format!("nothing is served: {error}"));
+            return Vec::new();
+        }
+    };
+    let mut zones = Vec::with_capacity(listed.len());
+    for zone in listed {
+        match provider.snapshot(&zone).await {
+            Ok(snapshot) => match served(&zone, &snapshot) {
+                Ok(zone) => {
+                    for key in zone.unservable() {
+                        ui.warn(&format!("{key} has a form that cannot be put on the wire: asked for, it is SERVFAIL"));
+                    }
+                    zones.push(zone);
+                }
+                Err(error) => ui.warn(&format!("{} is not served: {error}", zone.name)),
+            },
+            Err(error) => ui.warn(&format!("{} is not served: {error}", zone.name)),
+        }
+    }
+    zones
+}
+
+/// A provider whose zones are served too.
+#[derive(Debug)]
+struct Served {
+    inner: Arc<dyn Provider>,
+    handle: Handle,
+}
+
+#[async_trait]
+impl Provider for Served {
+    fn id(&self) -> &ProviderId {
+        self.inner.id()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.inner.capabilities()
+    }
+
+    async fn zones(&self) -> Result<Vec<Zone>, ProviderError> {
+        self.inner.zones().await
+    }
+
+    async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError> {
+        self.inner.snapshot(zone).await
+    }
+
+    fn refuse(&self, change: &RRsetChange) -> Vec<Refusal> {
+        self.inner.refuse(change)
+    }
+
+    async fn apply(&self, zone: &Zone, batch: &Batch) -> Result<Receipt, ProviderError> {
+        let receipt = self.inner.apply(zone, batch).await?;
+        if receipt.results.iter().any(|result| result.outcome == Outcome::Applied)
+            && let Ok(snapshot) = self.inner.snapshot(zone).await
+            && let Ok(zone) = served(zone, &snapshot)
+        {
+            self.handle.replace_zone(zone);
+        }
+        Ok(receipt)
+    }
+
+    async fn settle(&self, zone: &Zone, receipt: &Receipt) -> Result<(), ProviderError> {
+        self.inner.settle(zone, receipt).await
+    }
+}
+
+fn served(zone: &Zone, snapshot: &Snapshot) -> Result<mailzone_server::Zone, mailzone_server::ZoneError> {
+    let ttl = snapshot.default_ttl().unwrap_or(FALLBACK_TTL);
+    mailzone_server::Zone::new(zone.name.clone(), snapshot.rrsets().to_vec(), ttl)
+}
