@@ -1,1 +1,3 @@
 //! The built program, end to end.
+
+mod architecture;

@@ -63,7 +63,10 @@ pub(crate) fn selected(settings: &Settings, names: &[String], ui: &Ui) -> Result
             Ok(name) => {
                 let above = settings.domain_above(&name).map(|domain| domain.name.to_text_without_dot());
                 let help = above.map(|domain| format!("{domain} is; its records include those below it"));
-                ui.error(&format!("{text} is not a configured domain"), help.as_deref().or(Some("add it to the configuration")));
+                ui.error(
+                    &format!("{text} is not a configured domain"),
+                    help.as_deref().or(Some("add it to the configuration")),
+                );
                 wrong = true;
             }
             Err(error) => {

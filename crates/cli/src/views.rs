@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mailzone_engine::verify::{Live, Verdict, ZoneVerification};
-use mailzone_mailauth::Finding;
 use mailzone_probe::latency::{Judgement, ResolverSeries, Series};
 use mailzone_probe::{Observation, State};
 use mailzone_record::Name;
@@ -116,7 +115,8 @@ fn records(zone: &ZoneVerification, domain: &Name) -> Vec<view::VerifiedRecord> 
         if !target.claims.iter().any(|claim| claim.domain == *domain) {
             continue;
         }
-        let servers = zone.servers.iter().filter(|seen| seen.target == at).map(|seen| server_state(zone, seen)).collect();
+        let servers =
+            zone.servers.iter().filter(|seen| seen.target == at).map(|seen| server_state(zone, seen)).collect();
         let resolvers = zone
             .resolvers
             .iter()
@@ -214,9 +214,4 @@ fn in_time(duration: Duration) -> Option<String> {
     let now = jiff::Timestamp::now();
     let later = now.as_second().checked_add(i64::try_from(duration.as_secs()).ok()?)?;
     jiff::Timestamp::from_second(later).ok().map(|time| time.to_string())
-}
-
-/// Every finding of these zones.
-pub(crate) fn findings<'a>(zones: impl IntoIterator<Item = &'a ZoneVerification>) -> Vec<Finding> {
-    zones.into_iter().flat_map(|zone| zone.findings.iter().cloned()).collect()
 }

@@ -164,7 +164,8 @@ impl ZoneTask {
             Ok(Some(lock)) => lock,
             Ok(None) => {
                 self.codes.push(Code::Stale);
-                self.problem = Some("another run holds this zone's lock; wait for it, or look for a run that hangs".into());
+                self.problem =
+                    Some("another run holds this zone's lock; wait for it, or look for a run that hangs".into());
                 return self.end(None);
             }
             Err(error) => {
@@ -317,7 +318,8 @@ impl ZoneTask {
             let conflict = matches!(error.kind, mailzone_provider::ProviderErrorKind::Conflict(_));
             self.codes.push(if conflict { Code::Stale } else { Code::Error });
             let doc = crate::zones::provider_error(&error);
-            self.problem = Some(if doc.remedy.is_empty() { doc.message } else { format!("{}; {}", doc.message, doc.remedy) });
+            self.problem =
+                Some(if doc.remedy.is_empty() { doc.message } else { format!("{}; {}", doc.message, doc.remedy) });
             return false;
         }
         if let Err(error) = noted {
@@ -341,7 +343,9 @@ impl ZoneTask {
                 Outcome::Stale => {
                     self.codes.push(Code::Stale);
                     note.get_or_insert_with(|| "somebody else changed this RRset since the plan was made".into());
-                    self.problem.get_or_insert_with(|| "the zone changed since the plan was made; nothing was written, plan again".into());
+                    self.problem.get_or_insert_with(|| {
+                        "the zone changed since the plan was made; nothing was written, plan again".into()
+                    });
                 }
                 Outcome::Failed | Outcome::Unknown => self.codes.push(Code::Error),
                 Outcome::Applied | Outcome::Already | Outcome::Skipped => {}
@@ -392,7 +396,8 @@ impl ZoneTask {
         let question = Question { targets, wait: self.context.wait, deadline: self.deadline() };
         let context = &self.context;
         let verification = context.verifier.verify(&whom, question, &context.events, &context.cancel).await;
-        let excused = matches!(verification.live, Live::No(_)) && context.not_delegated.contains(&self.zone.plan.zone.name);
+        let excused =
+            matches!(verification.live, Live::No(_)) && context.not_delegated.contains(&self.zone.plan.zone.name);
         if verification.verdict() != Verdict::Verified && !excused {
             self.codes.push(Code::NotVisible);
         }

@@ -85,7 +85,14 @@ pub struct Run {
 
 impl Intent {
     /// The intent to write these changes.
-    pub fn new(run: &str, number: usize, at: String, provider: &ProviderId, zone: &Zone, changes: &[&PlannedChange]) -> Self {
+    pub fn new(
+        run: &str,
+        number: usize,
+        at: String,
+        provider: &ProviderId,
+        zone: &Zone,
+        changes: &[&PlannedChange],
+    ) -> Self {
         let changes = changes
             .iter()
             .map(|planned| {
@@ -229,10 +236,10 @@ mod tests {
             intent("b", 2, "example.org"),
         ];
         let runs = runs(&entries);
-        assert_eq!(runs.iter().map(|r| (r.id.as_str(), r.changes, r.applied, r.complete)).collect::<Vec<_>>(), [
-            ("b", 2, 0, false),
-            ("a", 1, 1, true)
-        ]);
+        assert_eq!(
+            runs.iter().map(|r| (r.id.as_str(), r.changes, r.applied, r.complete)).collect::<Vec<_>>(),
+            [("b", 2, 0, false), ("a", 1, 1, true)]
+        );
         assert_eq!(runs[0].zones, ["example.com", "example.org"]);
     }
 

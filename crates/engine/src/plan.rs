@@ -68,7 +68,8 @@ struct Task {
 /// Plans every zone that the selected domains touch. Reads the providers, writes nothing. A zone that
 /// fails is planned as failed and stops no other.
 pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOptions, events: &Events) -> PlanRun {
-    let selected = |domain: Option<&Name>| options.domains.is_empty() || domain.is_some_and(|d| options.domains.contains(d));
+    let selected =
+        |domain: Option<&Name>| options.domains.is_empty() || domain.is_some_and(|d| options.domains.contains(d));
     let claims: Vec<&PlacedClaim> = compiled.claims.iter().filter(|placed| selected(placed.domain.as_ref())).collect();
     let anywhere = claims.iter().any(|placed| placed.provider.is_none());
     let names: BTreeSet<&String> = if anywhere {
@@ -84,7 +85,13 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
     let tasks = place(compiled, &claims, &selected, &table, providers, &mut homeless);
     let allow: Arc<[Allow]> = compiled.allow.iter().chain(&options.allow).cloned().collect();
     let mut zones = read_and_plan(tasks, allow, options.normalize, events).await;
-    zones.sort_by(|a, b| (&a.plan.zone.name, &a.provider_name, &a.plan.zone.id).cmp(&(&b.plan.zone.name, &b.provider_name, &b.plan.zone.id)));
+    zones.sort_by(|a, b| {
+        (&a.plan.zone.name, &a.provider_name, &a.plan.zone.id).cmp(&(
+            &b.plan.zone.name,
+            &b.provider_name,
+            &b.plan.zone.id,
+        ))
+    });
 
     let targets = compiled.targets();
     let mut plans: Vec<ZonePlan> = Vec::with_capacity(zones.len());
@@ -97,7 +104,13 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
     let zones = plans
         .into_iter()
         .zip(rest)
-        .map(|(plan, (provider_name, provider, claims, domains))| PlannedZone { provider_name, provider, plan, claims, domains })
+        .map(|(plan, (provider_name, provider, claims, domains))| PlannedZone {
+            provider_name,
+            provider,
+            plan,
+            claims,
+            domains,
+        })
         .collect();
     PlanRun { zones, homeless, findings: findings(compiled, options) }
 }
@@ -167,7 +180,9 @@ fn place(
             None => table.find_anywhere(owner),
         };
         match found {
-            Ok((provider, zone)) => placed_claims.extend(task_of(provider, zone).map(|key| (key, placed.claim.clone()))),
+            Ok((provider, zone)) => {
+                placed_claims.extend(task_of(provider, zone).map(|key| (key, placed.claim.clone())))
+            }
             Err(error) => {
                 let domain = placed.domain.clone().unwrap_or_else(|| placed.claim.slot.domain.clone());
                 let provider = placed.provider.clone().unwrap_or_default();

@@ -27,7 +27,8 @@ pub fn narrow(run: &mut PlanRun, saved: &Document) -> (HashMap<usize, Stop>, Vec
         let doc = zone.document();
         in_saved(&doc.zone, &doc.provider).is_some()
     });
-    run.homeless.retain(|doc| saved.zones.iter().any(|known| known.domains.iter().any(|domain| doc.domains.contains(domain))));
+    run.homeless
+        .retain(|doc| saved.zones.iter().any(|known| known.domains.iter().any(|domain| doc.domains.contains(domain))));
     let mut stops = HashMap::new();
     let mut stale = Vec::new();
     for (at, zone) in run.zones.iter().enumerate() {
@@ -40,7 +41,8 @@ pub fn narrow(run: &mut PlanRun, saved: &Document) -> (HashMap<usize, Stop>, Vec
         if differences.is_empty() {
             continue;
         }
-        let message = "the plan is stale: the zone or the configuration changed since it was made; nothing was written".into();
+        let message =
+            "the plan is stale: the zone or the configuration changed since it was made; nothing was written".into();
         stops.insert(at, Stop { code: Code::Stale, message });
         stale.push(StaleZone { zone: today.label().to_owned(), differences });
     }

@@ -47,7 +47,8 @@ impl StateDir {
         self.create()?;
         let locks = self.path.join("locks");
         create_private_dir(&locks)?;
-        let name = format!("{}@{}.lock", file_name(&zone.to_lowercase().to_text_without_dot()), file_name(provider.as_str()));
+        let name =
+            format!("{}@{}.lock", file_name(&zone.to_lowercase().to_text_without_dot()), file_name(provider.as_str()));
         Ok(Lock::try_acquire(&locks.join(name))?)
     }
 

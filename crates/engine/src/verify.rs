@@ -175,10 +175,12 @@ impl Verifier {
                 } else {
                     format!("served by {own}, but the parent names {parent}")
                 };
+                let endpoints = endpoints(&servers);
+                let addresses: Vec<SocketAddr> = endpoints.iter().map(|endpoint| endpoint.address).collect();
                 Whom {
                     zone: zone.clone(),
-                    endpoints: endpoints(&servers),
-                    down: HashSet::new(),
+                    endpoints,
+                    down: given_servers(&self.ask, zone, &addresses).await.down(),
                     live: Live::No(sentence.clone()),
                     ask_resolvers: false,
                     findings: vec![not_live(zone, sentence)],
@@ -248,8 +250,15 @@ impl Verifier {
                 Wait::None => Vec::new(),
                 Wait::Authoritative => check_resolvers(&self.ask, &self.resolvers, &outcome.visible).await,
                 Wait::Resolvers => {
-                    wait_until_settled(&self.ask, &self.resolvers, &outcome.visible, LONGEST_TTL, |_| {}, cancel.cancelled())
-                        .await
+                    wait_until_settled(
+                        &self.ask,
+                        &self.resolvers,
+                        &outcome.visible,
+                        LONGEST_TTL,
+                        |_| {},
+                        cancel.cancelled(),
+                    )
+                    .await
                 }
             }
         } else {
@@ -323,8 +332,7 @@ impl ZoneVerification {
                 State::Current => current = true,
                 State::Stale | State::Missing => return Verdict::Incomplete,
                 State::Lame | State::Unreachable => {
-                    let excused = self.down.contains(&seen.endpoint.address)
-                        || seen.is_unreachable_from_here();
+                    let excused = self.down.contains(&seen.endpoint.address) || seen.is_unreachable_from_here();
                     if !excused {
                         return Verdict::Incomplete;
                     }

@@ -52,7 +52,11 @@ impl ZoneTable {
         zone_id: Option<&str>,
     ) -> Result<&Zone, ErrorDoc> {
         let Some(listing) = self.by_provider.get(provider) else {
-            return Err(error("configuration", format!("the provider {provider} could not be asked"), "see the messages before"));
+            return Err(error(
+                "configuration",
+                format!("the provider {provider} could not be asked"),
+                "see the messages before",
+            ));
         };
         if let Some(error) = &listing.error {
             return Err(error.clone());
@@ -61,12 +65,18 @@ impl ZoneTable {
             Some(zone) => listing.by_name.get(zone).map_or(&[], Vec::as_slice),
             None => listing.longest(owner),
         };
-        let mut zones = found.iter().map(|&at| &listing.zones[at]).filter(|zone| zone_id.is_none_or(|id| zone.id.as_str() == id));
+        let mut zones =
+            found.iter().map(|&at| &listing.zones[at]).filter(|zone| zone_id.is_none_or(|id| zone.id.as_str() == id));
         match (zones.next(), zones.next()) {
             (Some(zone), None) => Ok(zone),
             (Some(first), Some(second)) => Err(error(
                 "ambiguous_zone",
-                format!("{provider} holds several zones {}: {}, {}", first.name.to_text_without_dot(), first.id, second.id),
+                format!(
+                    "{provider} holds several zones {}: {}, {}",
+                    first.name.to_text_without_dot(),
+                    first.id,
+                    second.id
+                ),
                 "name the one that is meant with zone_id",
             )),
             (None, _) => Err(listing.no_zone(provider, owner, zone, zone_id)),
@@ -123,7 +133,11 @@ impl Listing {
         let names: Vec<String> = self.zones.iter().take(3).map(|zone| zone.name.to_text_without_dot()).collect();
         let remedy = match self.zones.len() {
             0 => format!("create the zone at {provider}, or name another provider"),
-            count => format!("create the zone, or name another provider; {provider} holds {count}: {}{}", names.join(", "), if count > 3 { ", …" } else { "" }),
+            count => format!(
+                "create the zone, or name another provider; {provider} holds {count}: {}{}",
+                names.join(", "),
+                if count > 3 { ", …" } else { "" }
+            ),
         };
         error("no_zone", message, &remedy)
     }

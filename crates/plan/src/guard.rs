@@ -96,7 +96,9 @@ fn sts(claim: &Claim, facts: Option<&DomainFacts>) -> Option<Finding> {
         .want
         .iter()
         .filter_map(|value| match value {
-            Rdata::Mx(mx) if !mx.exchange.is_root() && !policy.covers(&mx.exchange) => Some(mx.exchange.to_text_without_dot()),
+            Rdata::Mx(mx) if !mx.exchange.is_root() && !policy.covers(&mx.exchange) => {
+                Some(mx.exchange.to_text_without_dot())
+            }
             _ => None,
         })
         .collect();

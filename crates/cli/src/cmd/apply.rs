@@ -25,11 +25,20 @@ use crate::views;
 use super::latency::{self, Measurement};
 use super::plan as planning;
 
-/// The most time that is spent on measuring the servers after an apply.
-const LATENCY_LIMIT: Duration = Duration::from_secs(10);
+/// Measuring the servers after an apply sends nothing after this time: with the last answers ten seconds.
+const LATENCY_LIMIT: Duration = Duration::from_secs(6);
 
 /// Shows the plan, asks, applies, verifies.
 pub(super) fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Code, Code> {
+    carry_out(global, args, true, ui)
+}
+
+/// The same, where the plan has just been shown.
+pub(super) fn run_without_plan(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Code, Code> {
+    carry_out(global, args, false, ui)
+}
+
+fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Result<Code, Code> {
     super::only(global, &[Format::Text, Format::Json], ui)?;
     let settings = context::load(global, ui)?;
     let (saved, names) = split_targets(&args.targets, ui)?;
@@ -49,7 +58,9 @@ pub(super) fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Code, Co
         };
         let document = planning::document_of(&run);
         if global.format == Format::Text {
-            planning::show(&document, Format::Text, args.planning.full, ui);
+            if show_plan {
+                planning::show(&document, Format::Text, args.planning.full, ui);
+            }
             say_stale(&stale, ui);
         }
         let writable = writable(&run, &stops);
@@ -82,7 +93,8 @@ pub(super) fn run(global: &Global, args: &ApplyArgs, ui: &Ui) -> Result<Code, Co
 
 /// A plan file, or domains.
 fn split_targets(targets: &[String], ui: &Ui) -> Result<(Option<Document>, Vec<String>), Code> {
-    let is_file = |text: &String| text.contains(std::path::MAIN_SEPARATOR) || text.contains('/') || text.ends_with(".json");
+    let is_file =
+        |text: &String| text.contains(std::path::MAIN_SEPARATOR) || text.contains('/') || text.ends_with(".json");
     let (files, names): (Vec<&String>, Vec<&String>) = targets.iter().partition(|text| is_file(text));
     match (files.as_slice(), names.as_slice()) {
         ([], names) => Ok((None, names.iter().map(|name| (*name).clone()).collect())),
@@ -99,11 +111,13 @@ fn read_plan(path: &PathBuf, ui: &Ui) -> Result<Document, Code> {
         ui.error(&format!("{}: {message}", path.display()), Some(remedy));
         Code::Error
     };
-    let size = std::fs::metadata(path).map_err(|error| failed(error.to_string(), "name a file that `mailzone plan --out` wrote"))?;
+    let size = std::fs::metadata(path)
+        .map_err(|error| failed(error.to_string(), "name a file that `mailzone plan --out` wrote"))?;
     if !size.is_file() || size.len() > mailzone_config::MAX_FILE_SIZE {
         return Err(failed("not a plan file".into(), "name a file that `mailzone plan --out` wrote"));
     }
-    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string(), "name a file that `mailzone plan --out` wrote"))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| failed(error.to_string(), "name a file that `mailzone plan --out` wrote"))?;
     read_saved(&text).map_err(|error| failed(error.to_string(), "make a new plan with `mailzone plan --out`"))
 }
 
@@ -132,10 +146,19 @@ fn say_stale(stale: &[StaleZone], ui: &Ui) {
         for difference in &zone.differences {
             match difference {
                 SavedDifference::Configuration => {
-                    ui.error(&format!("{}: the configuration asks for something else than when the plan was made", zone.zone), None);
+                    ui.error(
+                        &format!(
+                            "{}: the configuration asks for something else than when the plan was made",
+                            zone.zone
+                        ),
+                        None,
+                    );
                 }
                 SavedDifference::NotInPlan { id } => {
-                    ui.error(&format!("{}: {id} has to change now, and the saved plan does not know it", zone.zone), None);
+                    ui.error(
+                        &format!("{}: {id} has to change now, and the saved plan does not know it", zone.zone),
+                        None,
+                    );
                 }
                 SavedDifference::RRset { id, planned_from, now, wanted } => {
                     ui.error(&format!("{}: {id} is no longer what the plan was made from", zone.zone), None);
@@ -202,7 +225,8 @@ fn show(
     let mut exits = Vec::new();
     for doc in &mut document.zones {
         let zone = applied.iter().find(|zone| {
-            doc.zone.as_deref() == Some(views::label(&zone.zone.plan.zone.name).as_str()) && doc.provider == zone.zone.provider_name
+            doc.zone.as_deref() == Some(views::label(&zone.zone.plan.zone.name).as_str())
+                && doc.provider == zone.zone.provider_name
         });
         let code = match zone {
             Some(zone) => {
@@ -245,7 +269,9 @@ fn show(
                 }
             }
             if context.cancel.is_cancelled() {
-                ui.say("interrupted: the request in flight was finished and the journal written; run apply again to go on");
+                ui.say(
+                    "interrupted: the request in flight was finished and the journal written; run apply again to go on",
+                );
             }
         }
     }

@@ -108,7 +108,7 @@ impl Measurement {
     /// As configured; `samples` wins.
     pub(super) fn new(settings: Option<&Settings>, samples: Option<u32>) -> Self {
         let latency = settings.map(|settings| settings.latency).unwrap_or_default();
-        let timeout = settings.map(|settings| settings.dns.timeout).unwrap_or_default_timeout();
+        let timeout = settings.map_or(mailzone_config::Dns::default().timeout, |settings| settings.dns.timeout);
         let (statistic, statistic_name) = match latency.statistic {
             Configured::Median => (Statistic::Median, "median"),
             Configured::P95 => (Statistic::P95, "p95"),
@@ -123,17 +123,6 @@ impl Measurement {
     pub(super) fn within(mut self, limit: Duration) -> Self {
         self.plan.limit = Some(limit);
         self
-    }
-}
-
-/// The time limit of one exchange where no configuration says otherwise.
-trait OrDefault {
-    fn unwrap_or_default_timeout(self) -> Duration;
-}
-
-impl OrDefault for Option<Duration> {
-    fn unwrap_or_default_timeout(self) -> Duration {
-        self.unwrap_or(Duration::from_secs(2))
     }
 }
 
@@ -184,7 +173,7 @@ fn show(reports: &[view::LatencyReport], failed: &[String], fail: bool, format: 
             // One domain: its fields stand at the top, as documented; several: a list of them.
             let text = match reports {
                 [one] => super::verify::envelope(one, exit),
-                many => super::verify::envelope(view::LatencyReports { reports: many }, exit),
+                many => super::verify::envelope(Several { reports: many }, exit),
             };
             ui.data(&text);
         }
@@ -196,6 +185,12 @@ fn show(reports: &[view::LatencyReport], failed: &[String], fail: bool, format: 
         }
     }
     code
+}
+
+/// What `latency` prints for more than one domain.
+#[derive(serde::Serialize)]
+struct Several<'a> {
+    reports: &'a [view::LatencyReport],
 }
 
 fn servers(endpoints: &[Endpoint]) -> Vec<Server> {

@@ -62,7 +62,11 @@ fn start_log(global: &Global) {
         (_, 2) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let log = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).with_ansi(false);
+    let log = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(false);
     // Fails only if a log is set already, which nobody does before.
     let _ = match global.log_format {
         LogFormat::Text => log.try_init(),

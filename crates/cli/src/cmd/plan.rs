@@ -9,11 +9,15 @@ use mailzone_engine::plan::{PlanOptions, PlanRun, plan};
 use mailzone_engine::{Code, Event, Events};
 use mailzone_plan::document::{Exit, ExitZone};
 use mailzone_plan::{Allow, Document};
+use mailzone_report::text::TextOptions;
 
 use crate::args::{Format, Global, PlanArgs, Planning};
 use crate::context;
 use crate::registry;
 use crate::ui::Ui;
+
+/// What fits into a GitHub comment, in characters.
+const COMMENT_LIMIT: usize = 65_536;
 
 /// Shows the difference; writes nothing but the file of `--out`.
 pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Code> {
@@ -52,15 +56,15 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
 pub(super) fn show(document: &Document, format: Format, full: bool, ui: &Ui) {
     let text = match format {
         Format::Text => mailzone_report::text::plan(document, &text_options(full, ui)),
-        Format::Json => mailzone_report::json::to_string(document),
-        Format::Markdown => mailzone_report::markdown::plan(document, mailzone_report::markdown::COMMENT_LIMIT),
+        Format::Json => mailzone_report::json::to_string(document).unwrap_or_default(),
+        Format::Markdown => mailzone_report::markdown::plan(document, COMMENT_LIMIT),
     };
     ui.data(&text);
 }
 
 /// How text is laid out on this terminal.
-pub(super) fn text_options(full: bool, ui: &Ui) -> mailzone_report::text::TextOptions {
-    mailzone_report::text::TextOptions { width: ui.width(), color: ui.color(), full, verbose: ui.verbose() > 0 }
+pub(super) fn text_options(full: bool, ui: &Ui) -> TextOptions {
+    TextOptions { width: ui.width(), color: ui.color(), full, verbose: ui.verbose() > 0, ..TextOptions::default() }
 }
 
 /// What the engine is asked for.
@@ -111,7 +115,10 @@ fn plan_argument(path: &Path) -> String {
 
 fn save(path: &Path, document: &Document, ui: &Ui) -> Result<(), Code> {
     let failed = |what: String| {
-        ui.error(&format!("the plan cannot be saved to {}: {what}", path.display()), Some("choose another file with --out"));
+        ui.error(
+            &format!("the plan cannot be saved to {}: {what}", path.display()),
+            Some("choose another file with --out"),
+        );
         Code::Error
     };
     let text = document.to_sealed_json().map_err(|error| failed(error.to_string()))?;
@@ -145,7 +152,8 @@ fn from_git(revision: &str, global: &Global, ui: &Ui) -> Result<Vec<Source>, Cod
         if path.as_os_str() == "-" || path.is_dir() {
             return Err(failed(format!("--base {revision} needs configuration files, not {}", path.display())));
         }
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_path_buf);
+        let directory =
+            path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_path_buf);
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let output = Command::new("git")
             .args(["show", &format!("{revision}:./{name}")])
@@ -156,7 +164,8 @@ fn from_git(revision: &str, global: &Global, ui: &Ui) -> Result<Vec<Source>, Cod
             let why = String::from_utf8_lossy(&output.stderr);
             return Err(failed(format!("{revision} is neither a file nor a git revision with {name}: {}", why.trim())));
         }
-        let text = String::from_utf8(output.stdout).map_err(|_| failed(format!("{name} in {revision} is not UTF-8")))?;
+        let text =
+            String::from_utf8(output.stdout).map_err(|_| failed(format!("{name} in {revision} is not UTF-8")))?;
         sources.push(Source::Text { path: directory.join(format!("{name}@{revision}")), directory, text });
     }
     Ok(sources)

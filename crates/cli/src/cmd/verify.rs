@@ -120,7 +120,8 @@ async fn ask(
     let mut running = JoinSet::new();
     for (zone, targets) in questions {
         let given = if flags.is_empty() { nearest(servers, &zone) } else { flags.to_vec() };
-        let (verifier, gate, cancel): (Verifier, Arc<Semaphore>, Cancel) = (verifier.clone(), Arc::clone(&gate), cancel.clone());
+        let (verifier, gate, cancel): (Verifier, Arc<Semaphore>, Cancel) =
+            (verifier.clone(), Arc::clone(&gate), cancel.clone());
         running.spawn(async move {
             // The semaphore is never closed, so this always yields a permit.
             let _permit = gate.acquire().await;

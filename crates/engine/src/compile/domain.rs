@@ -1,10 +1,10 @@
 //! One domain's slots.
 
 use mailzone_config::{
-    CaaSetting, DkimSetting, Domain, Located, MailUse as ConfiguredUse, MtaSts, MtaStsHost, MtaStsMode, MtaStsSetting, MxSetting,
-    RecordSetting, Settings, Slot as Wanted, TextOrCname,
+    CaaSetting, DkimSetting, Domain, Located, MailUse as ConfiguredUse, MtaSts, MtaStsHost, MtaStsMode, MtaStsSetting,
+    MxSetting, RecordSetting, Settings, Slot as Wanted, TextOrCname,
 };
-use mailzone_mailauth::{KindId, dkim, mta_sts};
+use mailzone_mailauth::{KindId, dkim, mta_sts, spf};
 use mailzone_plan::{Allow, Claim, DomainFacts, MailUse, Own, Slot};
 use mailzone_record::{Mx, Name, RRsetKey, Rdata, RecordType, Txt};
 
@@ -44,12 +44,7 @@ pub(super) fn claims(
 }
 
 /// Adds the allow entries that hold on `today`, and apart those that have run out.
-pub(super) fn allows(
-    domain: &Domain,
-    today: (i32, u8, u8),
-    out: &mut Vec<Allow>,
-    expired: &mut Vec<(Allow, String)>,
-) {
+pub(super) fn allows(domain: &Domain, today: (i32, u8, u8), out: &mut Vec<Allow>, expired: &mut Vec<(Allow, String)>) {
     for entry in &domain.allow {
         let allow = Allow {
             code: entry.value.code.clone(),
@@ -96,13 +91,13 @@ impl Builder<'_> {
     fn spf(&mut self, settings: &Settings) {
         let Some(setting) = &self.domain.spf else { return };
         let slot = self.mention(KindId::Spf, None);
-        let (want, hosts) = match &setting.value {
+        let (want, hosts, uses_mx) = match &setting.value {
             Wanted::Unmanaged => return,
-            Wanted::Absent => (Vec::new(), Vec::new()),
-            Wanted::Want(spf) => (vec![text(&spf.text)], spf.hosts.clone()),
+            Wanted::Absent => (Vec::new(), Vec::new(), false),
+            Wanted::Want(spf) => (vec![text(&spf.text)], spf.hosts.clone(), uses_mx(&spf.text)),
         };
         let mut relies_on = Vec::new();
-        if matches!(&self.domain.mx, Some(mx) if mx.value.wanted().is_some()) {
+        if uses_mx && matches!(&self.domain.mx, Some(mx) if mx.value.wanted().is_some()) {
             relies_on.push(RRsetKey { name: self.domain.name.clone(), rtype: RecordType::MX });
         }
         relies_on.extend(hosts.iter().flat_map(|host| super::host::address_keys(settings, host)));
@@ -151,7 +146,8 @@ impl Builder<'_> {
         for (key, owner) in authorisations.held_by(&self.domain.name) {
             let slot = self.mention(KindId::ReportAuthorisation, Some(key));
             let want = vec![text("v=DMARC1")];
-            self.push(slot, owner.clone(), RecordType::TXT, Own::Candidates, want, setting.from_profile).own_name = true;
+            self.push(slot, owner.clone(), RecordType::TXT, Own::Candidates, want, setting.from_profile).own_name =
+                true;
         }
     }
 
@@ -236,7 +232,9 @@ impl Builder<'_> {
                 Wanted::Unmanaged => continue,
                 Wanted::Absent => (Own::RRset, Vec::new()),
                 Wanted::Want(RecordSetting { values, exclusive: true }) => (Own::RRset, values.clone()),
-                Wanted::Want(RecordSetting { values, exclusive: false }) => (Own::Values(values.clone()), values.clone()),
+                Wanted::Want(RecordSetting { values, exclusive: false }) => {
+                    (Own::Values(values.clone()), values.clone())
+                }
             };
             self.push(slot, owner.clone(), *rtype, own, want, setting.from_profile);
         }
@@ -305,6 +303,13 @@ impl Builder<'_> {
         });
         &mut self.out[at].claim
     }
+}
+
+/// Whether an SPF record sends readers to the domain's own MX.
+fn uses_mx(text: &str) -> bool {
+    let Ok(record) = spf::Record::parse(text) else { return false };
+    let own_mx = |mechanism: &spf::Mechanism| mechanism.name() == "mx" && mechanism.domain().is_none();
+    record.directives().any(|(_, mechanism)| own_mx(mechanism))
 }
 
 /// The RRsets of the selectors that verify mail: wanted and not revoked.

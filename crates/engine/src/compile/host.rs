@@ -50,8 +50,7 @@ pub(super) fn claims(settings: &Settings, host: &Host, out: &mut Vec<PlacedClaim
         let reverse_provider = host.ptr_provider.as_ref().map(|provider| provider.value.clone());
         for address in addresses(&families) {
             let want = vec![Rdata::Ptr(host.name.clone())];
-            let mut claim =
-                claim(KindId::Ptr, address.to_string(), ptr::reverse_name(address), RecordType::PTR, want);
+            let mut claim = claim(KindId::Ptr, address.to_string(), ptr::reverse_name(address), RecordType::PTR, want);
             let rtype = if address.is_ipv4() { RecordType::A } else { RecordType::AAAA };
             if host.addresses == Care::Manage {
                 claim.relies_on = vec![RRsetKey { name: host.name.clone(), rtype }];

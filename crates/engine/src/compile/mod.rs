@@ -53,8 +53,7 @@ pub struct CompiledDomain {
 
 /// Makes the claims of a configuration. `today` (year, month, day) decides which allow entries hold.
 pub fn compile(settings: &Settings, today: (i32, u8, u8)) -> Compiled {
-    let mut compiled =
-        Compiled { claims: Vec::new(), domains: Vec::new(), allow: Vec::new(), expired: Vec::new() };
+    let mut compiled = Compiled { claims: Vec::new(), domains: Vec::new(), allow: Vec::new(), expired: Vec::new() };
     let authorisations = reports::authorisations(settings);
     for domain in settings.domains.values() {
         let facts = domain::claims(settings, domain, &authorisations, &mut compiled.claims);

@@ -25,7 +25,9 @@ pub(super) fn authorisations(settings: &Settings) -> Authorisations {
         }
     }
     for (policy_domain, domain) in &settings.domains {
-        let Some(TextOrCname::Text(text)) = domain.dmarc.as_ref().and_then(|dmarc| dmarc.value.wanted()) else { continue };
+        let Some(TextOrCname::Text(text)) = domain.dmarc.as_ref().and_then(|dmarc| dmarc.value.wanted()) else {
+            continue;
+        };
         let Ok(record) = dmarc::Record::parse(text) else { continue };
         let Ok(owner) = policy_domain.prepend("_dmarc") else { continue };
         for host in record.external_hosts(&owner) {

@@ -1,0 +1,130 @@
+//! `mailzone lint`.
+
+use std::collections::BTreeMap;
+
+use mailzone_config::{MailUse, Settings};
+use mailzone_engine::Code;
+use mailzone_engine::compile::Compiled;
+use mailzone_mailauth::{Finding, Severity, kind};
+use mailzone_plan::Allow;
+use mailzone_plan::document::{Exit, ExitZone};
+use mailzone_record::{Name, Rdata};
+use mailzone_report::{escape, view};
+
+use crate::args::{Format, Global, LintArgs};
+use crate::context;
+use crate::ui::Ui;
+use crate::views;
+
+/// Configuration and records only, offline.
+pub(super) fn run(global: &Global, args: &LintArgs, ui: &Ui) -> Result<Code, Code> {
+    super::only(global, &[Format::Text, Format::Json], ui)?;
+    let settings = context::load(global, ui)?;
+    if let Some(domain) = &args.explain {
+        return explain(&settings, domain, ui);
+    }
+    let compiled = context::compiled(&settings);
+    let report = lint(&settings, &compiled);
+    let failing = |findings: &[Finding]| findings.iter().any(|finding| finding.severity == Severity::Error);
+    let mut zones: Vec<ExitZone> = Vec::new();
+    for domain in report.domains.iter().filter(|domain| failing(&domain.findings)) {
+        zones.push(ExitZone { zone: domain.domain.clone(), code: Code::Check.number() });
+    }
+    let code = if zones.is_empty() && !failing(&report.findings) { Code::Done } else { Code::Check };
+    match global.format {
+        Format::Json => ui.data(&super::verify::envelope(report, Exit { code: code.number(), zones })),
+        _ => ui.data(&mailzone_report::text::lint(&report, &super::plan::text_options(false, ui))),
+    };
+    Ok(code)
+}
+
+/// What the wanted values say of themselves, waived ones left out.
+fn lint(settings: &Settings, compiled: &Compiled) -> view::LintReport {
+    let mut by_domain: BTreeMap<Name, Vec<Finding>> =
+        settings.domains.keys().map(|domain| (domain.clone(), Vec::new())).collect();
+    for placed in &compiled.claims {
+        let claim = &placed.claim;
+        let Some(kind) = kind(claim.slot.kind).filter(|_| !claim.want.is_empty()) else { continue };
+        let values: Vec<&Rdata> = claim.want.iter().collect();
+        let found = kind
+            .lint(&claim.owner, &values)
+            .into_iter()
+            .filter(|finding| !waived(&compiled.allow, finding, &claim.owner));
+        by_domain.entry(claim.domain.clone()).or_default().extend(found);
+    }
+    for (allow, until) in &compiled.expired {
+        let Some(domain) = &allow.domain else { continue };
+        by_domain.entry(domain.clone()).or_default().push(Finding::new(
+            "ALLOW-EXPIRED",
+            Severity::Warning,
+            domain.to_string(),
+            format!("the allow entry for {} ran out on {until}", allow.code),
+            "remove it, or give it a new date",
+            "design.md section 6",
+        ));
+    }
+    let domains = by_domain
+        .into_iter()
+        .map(|(domain, mut findings)| {
+            findings.sort();
+            findings.dedup();
+            view::LintDomain { domain: views::label(&domain), scores: None, findings }
+        })
+        .collect();
+    view::LintReport { domains, findings: Vec::new() }
+}
+
+fn waived(allow: &[Allow], finding: &Finding, owner: &Name) -> bool {
+    allow.iter().any(|allow| allow.covers(finding, owner, owner))
+}
+
+/// Every effective key of a domain with file and line.
+fn explain(settings: &Settings, domain: &str, ui: &Ui) -> Result<Code, Code> {
+    let names = context::selected(settings, &[domain.to_owned()], ui)?;
+    for domain in names.iter().filter_map(|name| settings.domains.get(name)) {
+        let mail = match domain.mail {
+            MailUse::Both => "both",
+            MailUse::Send => "send",
+            MailUse::Receive => "receive",
+            MailUse::None => "none",
+        };
+        let provider = escape::line(&domain.provider.value);
+        let mut text = format!("{}  provider {provider}, mail {mail}\n", views::label(&domain.name));
+        let rows: Vec<(String, String, String)> = domain
+            .effective
+            .iter()
+            .map(|key| {
+                let value = key.value().split_whitespace().collect::<Vec<_>>().join(" ");
+                (
+                    key.key.to_string(),
+                    value,
+                    format!("{}:{} ({})", key.place.file().display(), key.place.line(), key.via),
+                )
+            })
+            .collect();
+        let width = |column: fn(&(String, String, String)) -> &String, most: usize| {
+            rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0).min(most)
+        };
+        let (keys, values) = (width(|row| &row.0, 40), width(|row| &row.1, 60));
+        for (key, value, place) in &rows {
+            let value = shortened(value, 60);
+            text.push_str(&format!(
+                "  {:keys$}  {:values$}  {}\n",
+                escape::line(key),
+                escape::line(&value),
+                escape::line(place)
+            ));
+        }
+        ui.data(&text);
+    }
+    Ok(Code::Done)
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let mut short: String = text.chars().take(most - 1).collect();
+    short.push('…');
+    short
+}

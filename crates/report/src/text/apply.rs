@@ -1,0 +1,151 @@
+//! What `apply` did.
+
+use mailzone_plan::document::ChangeDoc;
+
+use super::{TextOptions, change, count, latency, plan, remark, verify};
+use crate::group::{Block, What, group};
+use crate::style::{Label, Line, Page};
+use crate::view::ApplyView;
+
+/// Each change with its outcome, the journal, and the proof.
+pub fn apply(view: &ApplyView<'_>, options: &TextOptions) -> String {
+    let mut page = Page::new(options.width, options.color);
+    let pick = |what: &What<'_>| matches!(what, What::Change(_) | What::Error(_));
+    for block in &group(view.document, !options.full, pick).blocks {
+        page.gap();
+        page.line(&plan::header(block));
+        for entry in &block.entries {
+            match entry.what {
+                What::Change(change) => show_change(&mut page, block, change, options),
+                What::Error(error) => remark::error(&mut page, error, &|text| block.show(text).into_owned()),
+                What::Finding(_) | What::Allowed(_) | What::Unmanaged(_) => {}
+            }
+        }
+    }
+    page.gap();
+    page.line(&sums(view));
+    if let Some(journal) = &view.journal {
+        page.line(&Line::new(0).put(Label::Muted, "Journal: ").plain(options.redact.identifier(journal)));
+    }
+    if let Some(verification) = &view.verification {
+        page.gap();
+        page.append(&verify(verification, options));
+    }
+    if let Some(report) = &view.latency {
+        page.gap();
+        page.append(&latency(report, options));
+    }
+    let held = outcomes(view).filter(|outcome| *outcome == "held").count();
+    if held > 0 {
+        page.gap();
+        let words =
+            format!("{} held: nothing of it was sent. To go on once the servers answer: mailzone apply", are(held));
+        page.line(&Line::new(0).put(Label::Warning, words));
+    }
+    page.finish()
+}
+
+fn show_change(page: &mut Page, block: &Block<'_>, change: &ChangeDoc, options: &TextOptions) {
+    let (label, word) = outcome(change.outcome.as_deref());
+    let (color, sign) = change::sign(change);
+    let line = Line::new(2).put(label, format!("{word:<8}")).put(color, sign).plain(" ");
+    page.line(&line.plain(block.show(&change.name)).plain(" ").plain(&change.rtype));
+    if let Some(note) = &change.note {
+        page.line(&Line::new(12).put(Label::Muted, "because: ").plain(options.redact.text(&block.show(note))));
+    }
+}
+
+/// The words of `design.md` section 8; anything else is `unknown`.
+fn outcome(outcome: Option<&str>) -> (Label, &'static str) {
+    match outcome {
+        Some("applied") => (Label::Good, "applied"),
+        Some("already") => (Label::Good, "already"),
+        Some("held") => (Label::Warning, "held"),
+        Some("failed") => (Label::Error, "failed"),
+        Some("skipped") => (Label::Muted, "skipped"),
+        None => (Label::Muted, "not sent"),
+        Some(_) => (Label::Error, "unknown"),
+    }
+}
+
+fn outcomes<'a>(view: &'a ApplyView<'_>) -> impl Iterator<Item = &'static str> + 'a {
+    let changes = view.document.zones.iter().flat_map(|zone| &zone.changes);
+    changes.map(|change| outcome(change.outcome.as_deref()).1)
+}
+
+fn sums(view: &ApplyView<'_>) -> Line {
+    let words = ["applied", "already", "held", "failed", "unknown", "skipped", "not sent"];
+    let parts: Vec<String> = words
+        .iter()
+        .map(|word| (word, outcomes(view).filter(|outcome| outcome == word).count()))
+        .filter(|(word, count)| **word == "applied" || *count > 0)
+        .map(|(word, count)| format!("{count} {word}"))
+        .collect();
+    Line::new(0).put(Label::Heading, "Apply:").plain(format!(" {}.", parts.join(", ")))
+}
+
+fn are(changes: usize) -> String {
+    format!("{} {}", count(changes, "change"), if changes == 1 { "is" } else { "are" })
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+    use crate::Redactor;
+    use crate::json;
+    use crate::testing::*;
+
+    fn with(outcome: &str, note: Option<&str>, change: ChangeDoc) -> ChangeDoc {
+        ChangeDoc { outcome: Some(outcome.into()), note: note.map(str::to_owned), ..change }
+    }
+
+    #[test]
+    fn held() {
+        let spf = with("applied", None, change("+", "example.com. TXT", &[]));
+        let note = "example.com. TXT is not visible at ns1.example.com. (127.0.0.1:40123)";
+        let dmarc = with("held", Some(note), change("~", "_dmarc.example.com. TXT", &[]));
+        let document = document(vec![zone("example.com", vec![spf, dmarc])]);
+        let view = ApplyView {
+            document: &document,
+            journal: Some("20260102T030405Z-1".into()),
+            verification: None,
+            latency: None,
+        };
+        let options = TextOptions { redact: Redactor::new(), ..TextOptions::default() };
+        assert_snapshot!(apply(&view, &options), @r#"
+        Zone example.com (files)
+          applied + example.com. TXT
+          held    ~ _dmarc.example.com. TXT
+                    because: example.com. TXT is not visible at ns1.example.com. (127.0.0.1:<port>)
+
+        Apply: 1 applied, 1 held.
+        Journal: <id>
+
+        1 change is held: nothing of it was sent. To go on once the servers answer: mailzone apply
+        "#);
+        let json = json::to_string(&view).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(value["zones"][0]["changes"][1]["outcome"], "held");
+        assert_eq!(value["journal"], "20260102T030405Z-1");
+        assert!(value["verification"].is_null());
+    }
+
+    #[test]
+    fn many_zones() {
+        let mut document = parked(9);
+        for zone in &mut document.zones {
+            zone.changes.iter_mut().for_each(|change| change.outcome = Some("applied".into()));
+        }
+        let view = ApplyView { document: &document, journal: None, verification: None, latency: None };
+        assert_snapshot!(apply(&view, &TextOptions::default()), @r#"
+        9 zones (files): parked0.example, parked1.example, parked2.example, …
+          applied + {zone}. MX
+          applied + {zone}. TXT
+          applied + _dmarc.{zone}. TXT
+
+        Apply: 27 applied.
+        "#);
+    }
+}

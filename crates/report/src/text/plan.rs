@@ -1,0 +1,579 @@
+//! A plan as a mail operator reads it.
+
+use mailzone_mailauth::{Finding, Severity};
+use mailzone_plan::Document;
+use mailzone_plan::document::{ChangeDoc, ZoneDoc};
+
+use super::{TextOptions, change, count, remark, some_of};
+use crate::group::{Block, Entry, Grouped, What, group, is_kin, is_ttl_only, stops};
+use crate::style::{Label, Line, Page};
+
+/// So many remarks of one sort are shown of one zone.
+const FEW: usize = 3;
+/// So many remarks that many zones share are shown.
+const SHARED_REMARKS: usize = 10;
+
+/// The plan: what changes in which order, what is wrong with it, the sums, and what to do next.
+pub fn plan(document: &Document, options: &TextOptions) -> String {
+    let mut page = Page::new(options.width, options.color);
+    let show_info = options.verbose;
+    let pick = |what: &What<'_>| show_info || !is_note(what);
+    let Grouped { blocks, quiet } = group(document, !options.full, pick);
+    let mut remarks = 0;
+    let mut folded = 0;
+    for block in &blocks {
+        let is_remark = block.is_many() && !block.has_changes();
+        remarks += usize::from(is_remark);
+        if is_remark && remarks > SHARED_REMARKS {
+            folded += block.entries.len();
+            continue;
+        }
+        page.gap();
+        show_block(&mut page, block, options);
+    }
+    if folded > 0 {
+        page.gap();
+        page.line(&Line::new(0).put(Label::Muted, format!("{} more in many zones (--full)", count(folded, "remark"))));
+    }
+    show_quiet(&mut page, &quiet, options);
+    show_findings(&mut page, document, options);
+    page.gap();
+    page.line(&summary(document));
+    if !show_info {
+        notes(&mut page, document);
+    }
+    if options.hints {
+        hints(&mut page, document);
+    }
+    page.finish()
+}
+
+/// `Plan: 2 to create, …`, as Terraform has it.
+pub(crate) fn summary(document: &Document) -> Line {
+    let s = &document.summary;
+    Line::new(0)
+        .put(Label::Heading, "Plan:")
+        .plain(format!(" {} to create, {} to update, {} to delete. ", s.create, s.update, s.delete))
+        .plain(format!("{} unchanged, {} foreign, {} unmanaged.", s.unchanged, s.foreign, s.unmanaged))
+}
+
+/// `Zone example.com (files)`, or the zones that a block is about.
+pub(super) fn header(block: &Block<'_>) -> Line {
+    let Some(first) = block.zones.first() else { return Line::new(0) };
+    let mut providers: Vec<&str> = block.zones.iter().map(|zone| zone.provider.as_str()).collect();
+    providers.sort_unstable();
+    providers.dedup();
+    let providers = some_of(&providers, 3);
+    let line = Line::new(0);
+    let line = if block.is_many() {
+        let labels: Vec<&str> = block.zones.iter().take(3).map(|zone| zone.label()).collect();
+        line.put(Label::Heading, format!("{} zones", block.zones.len()))
+            .plain(format!(" ({providers}): {}, \u{2026}", labels.join(", ")))
+    } else if first.zone.is_none() {
+        line.put(Label::Heading, format!("Domain {}", some_of(&first.domains, 3))).plain(format!(" ({providers})"))
+    } else {
+        line.put(Label::Heading, format!("Zone {}", first.label())).plain(format!(" ({providers})"))
+    };
+    if first.source == "dns" { line.plain(" as the DNS answers") } else { line }
+}
+
+fn show_block(page: &mut Page, block: &Block<'_>, options: &TextOptions) {
+    let mut head = header(block);
+    let counts = counts(block);
+    if !counts.is_empty() {
+        head.add(Label::Plain, format!(": {counts}"));
+    } else if !block.is_many() && block.zones.iter().all(|zone| zone.changes.is_empty() && zone.error.is_none()) {
+        head.add(Label::Plain, ": no changes");
+    }
+    if block.is_many() {
+        head.add(Label::Muted, if counts.is_empty() { " (--full)" } else { " in each (--full)" });
+    }
+    page.line(&head);
+    let mut waits: Option<&ChangeDoc> = None;
+    let mut ttl_heading = false;
+    let mut at = 0;
+    while let Some(entry) = block.entries.get(at) {
+        if let What::Change(c) = entry.what {
+            if is_ttl_only(c) {
+                if !ttl_heading {
+                    page.line(&Line::new(2).put(Label::Muted, "TTL only:"));
+                }
+                ttl_heading = true;
+            } else if !c.needs.is_empty() && waits.is_none_or(|w| (w.stage, &w.needs) != (c.stage, &c.needs)) {
+                page.line(&Line::new(2).put(Label::Info, change::wait_words(block, c)));
+                waits = Some(c);
+            }
+        }
+        show_entry(page, block, entry, options);
+        let alike = block.entries.iter().skip(at).take_while(|other| is_kin(&other.what, &entry.what)).count();
+        let before = block.entries.iter().take(at).rev().take_while(|other| is_kin(&other.what, &entry.what)).count();
+        let must_show = matches!(entry.what, What::Finding(finding) if stops(finding));
+        if !options.full && !must_show && before + 1 == FEW && alike > 2 {
+            let more = format!("and {} more of these (--full)", alike - 1);
+            page.line(&Line::new(2).put(Label::Muted, more));
+            at += alike;
+        } else {
+            at += 1;
+        }
+    }
+}
+
+fn show_entry(page: &mut Page, block: &Block<'_>, entry: &Entry<'_>, options: &TextOptions) {
+    let shown = |text: &str| block.show(text).into_owned();
+    match entry.what {
+        What::Change(c) => change::change(page, block, c, options),
+        What::Error(error) => remark::error(page, error, &shown),
+        What::Finding(finding) => remark::finding(page, finding, 2, &shown),
+        What::Allowed(finding) => remark::allowed(page, finding, &shown),
+        What::Unmanaged(slot) => remark::unmanaged(page, slot, &shown),
+    }
+    if entry.example {
+        page.line(&Line::new(6).put(Label::Muted, "so in the first zone; in the others alike (--full)"));
+    }
+}
+
+/// `2 to create, 1 to update` of a block's changes.
+fn counts(block: &Block<'_>) -> String {
+    let of = |action: &str| block.changes().filter(|change| change.action == action).count();
+    let parts = [("create", of("create")), ("update", of("update")), ("delete", of("delete"))];
+    let parts = parts.iter().filter(|(_, count)| *count > 0).map(|(action, count)| format!("{count} to {action}"));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+fn show_quiet(page: &mut Page, quiet: &[&ZoneDoc], options: &TextOptions) {
+    let labels: Vec<&str> = quiet.iter().map(|zone| zone.label()).collect();
+    if labels.is_empty() {
+        return;
+    }
+    page.gap();
+    let heading = if let [_] = labels.as_slice() { "Zone".to_owned() } else { count(labels.len(), "zone") };
+    let colon = if labels.len() == 1 { " " } else { " without changes: " };
+    let names = some_of(&labels, if options.full { labels.len() } else { 3 });
+    let line = Line::new(0).put(Label::Heading, heading).plain(colon).plain(names);
+    page.line(&if labels.len() == 1 { line.plain(": no changes") } else { line });
+}
+
+/// Findings of no zone.
+fn show_findings(page: &mut Page, document: &Document, options: &TextOptions) {
+    let findings: Vec<&Finding> =
+        document.findings.iter().filter(|f| options.verbose || f.severity != Severity::Info).collect();
+    if findings.is_empty() {
+        return;
+    }
+    page.gap();
+    page.line(&Line::new(0).put(Label::Heading, "Of no zone:"));
+    few(page, &findings, options, |page, finding| remark::finding(page, finding, 2, &str::to_owned));
+}
+
+/// Shows findings; of many with the same code a few, unless all are asked for.
+pub(super) fn few(page: &mut Page, findings: &[&Finding], options: &TextOptions, show: impl Fn(&mut Page, &Finding)) {
+    let mut at = 0;
+    while let Some(first) = findings.get(at) {
+        let alike = findings.iter().skip(at).take_while(|f| f.code == first.code && f.effect == first.effect).count();
+        let most = if options.full || alike <= FEW + 1 { alike } else { FEW };
+        findings.iter().skip(at).take(most).for_each(|finding| show(page, finding));
+        if alike > most {
+            let more = format!("and {} more ", alike - most);
+            page.line(
+                &Line::new(2).put(Label::Muted, more).put(Label::Muted, &first.code).put(Label::Muted, " (--full)"),
+            );
+        }
+        at += alike;
+    }
+}
+
+fn is_note(what: &What<'_>) -> bool {
+    matches!(what, What::Finding(finding) if finding.severity == Severity::Info)
+}
+
+fn notes(page: &mut Page, document: &Document) {
+    let findings = document.zones.iter().flat_map(|zone| &zone.findings).chain(&document.findings);
+    let notes = findings.filter(|finding| finding.severity == Severity::Info).count();
+    if notes > 0 {
+        page.line(&Line::new(0).put(Label::Muted, format!("{} not shown (-v).", count(notes, "note"))));
+    }
+}
+
+/// What stands in the way, and what to do next.
+fn hints(page: &mut Page, document: &Document) {
+    let failed = document.zones.iter().filter(|zone| zone.error.is_some()).count();
+    let is_stopped = |zone: &&ZoneDoc| zone.error.is_none() && zone.findings.iter().any(stops);
+    let stopped = document.zones.iter().filter(is_stopped).count();
+    let ready = document
+        .zones
+        .iter()
+        .filter(|zone| !zone.changes.is_empty() && zone.error.is_none() && !is_stopped(zone) && zone.source != "dns");
+    let ready = ready.count();
+    if failed > 0 {
+        let words = format!("{} cannot be applied; see the reason above.", count(failed, "zone"));
+        page.line(&Line::new(0).put(Label::Error, words));
+    }
+    if stopped > 0 {
+        let words =
+            format!("{} stopped by a guard: allow it with the line given there, or change the plan.", are(stopped));
+        page.line(&Line::new(0).put(Label::Error, words));
+    }
+    if ready > 0 {
+        let which =
+            if failed + stopped > 0 { format!(" in the other {}", count(ready, "zone")) } else { String::new() };
+        page.line(&Line::new(0).plain(format!("To do this{which}: mailzone apply")));
+    } else if failed + stopped == 0 && document.zones.iter().all(|zone| zone.changes.is_empty()) {
+        page.line(&Line::new(0).put(Label::Good, "Nothing to do: all is as the configuration says."));
+    }
+}
+
+fn are(zones: usize) -> String {
+    format!("{} {}", count(zones, "zone"), if zones == 1 { "is" } else { "are" })
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+    use mailzone_plan::document::{ChangeDoc, SetDoc};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::*;
+    use crate::view::ApplyView;
+    use crate::{escape, text};
+
+    fn show(zones: Vec<ZoneDoc>) -> String {
+        plan(&document(zones), &TextOptions::default())
+    }
+
+    #[test]
+    fn a_messy_zone() {
+        assert_snapshot!(show(vec![messy()]), @r#"
+        Zone example.com (files): 1 to create, 1 to update
+          ~ example.com. TXT  spf, tightens and loosens
+              - include:_spf.old.example
+              ~ all: ~all -> -all
+              + ip4:192.0.2.0/24
+              keeps 2 foreign values
+          + s2026._domainkey.example.com. TXT  dkim.s2026
+              + key: RSA 2048 bits, SHA256:ab12cd34ef56
+          warning DMARC-09 at _dmarc.example.com.: `rua` is missing: nobody reports (RFC 9989 section 4.7)
+              help: add rua to dmarc
+          cures SPF-07 at example.com.: the record ends in softfail (RFC 9989 section 4.7)
+          unmanaged: default._domainkey.example.com. TXT  dkim.default
+              to remove it: [domains."example.com".dkim] default = "absent"
+
+        Plan: 1 to create, 1 to update, 0 to delete. 0 unchanged, 0 foreign, 1 unmanaged.
+        1 note not shown (-v).
+        To do this: mailzone apply
+        "#);
+    }
+
+    #[test]
+    fn a_messy_zone_in_full() {
+        let options = TextOptions { verbose: true, full: true, hints: false, ..TextOptions::default() };
+        assert_snapshot!(plan(&document(vec![messy()]), &options), @r#"
+        Zone example.com (files): 1 to create, 1 to update
+          ~ example.com. TXT  spf, tightens and loosens
+              - include:_spf.old.example
+              ~ all: ~all -> -all
+              + ip4:192.0.2.0/24
+              keeps 2 foreign values
+                - 3600 "v=spf1 include:_spf.old.example ~all"
+                = 3600 "google-site-verification=abc"
+                = 3600 "ms=123"
+                + 3600 "v=spf1 ip4:192.0.2.0/24 -all"
+          + s2026._domainkey.example.com. TXT  dkim.s2026
+              + key: RSA 2048 bits, SHA256:ab12cd34ef56
+                + 3600 "new"
+          warning DMARC-09 at _dmarc.example.com.: `rua` is missing: nobody reports (RFC 9989 section 4.7)
+              help: add rua to dmarc
+          cures SPF-07 at example.com.: the record ends in softfail (RFC 9989 section 4.7)
+          note UNCHECKED at _spf.old.example.: the include was not looked up
+          unmanaged: default._domainkey.example.com. TXT  dkim.default
+              to remove it: [domains."example.com".dkim] default = "absent"
+
+        Plan: 1 to create, 1 to update, 0 to delete. 0 unchanged, 0 foreign, 1 unmanaged.
+        "#);
+    }
+
+    #[test]
+    fn two_stages() {
+        let spf = of("spf", "tightens", change("+", "example.com. TXT", &[("mx", "", "mx"), ("all", "", "-all")]));
+        let dmarc = of("dmarc", "tightens", change("~", "_dmarc.example.com. TXT", &[("p", "none", "quarantine")]));
+        let needs = vec!["example.com. TXT".into(), "s2026._domainkey.example.com. TXT".into()];
+        assert_snapshot!(show(vec![zone("example.com", vec![spf, ChangeDoc { stage: 2, needs, ..dmarc }])]), @r#"
+        Zone example.com (files): 1 to create, 1 to update
+          + example.com. TXT  spf, tightens
+              + mx
+              + -all
+          then, once example.com. TXT and s2026._domainkey.example.com. TXT are visible at every
+              authoritative server:
+          ~ _dmarc.example.com. TXT  dmarc, tightens
+              ~ p: none -> quarantine
+
+        Plan: 1 to create, 1 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+        To do this: mailzone apply
+        "#);
+    }
+
+    #[test]
+    fn a_guard_stops() {
+        let spf = change("~", "example.com. TXT", &[("ip4", "ip4:198.51.100.7", "")]);
+        let mut stopped = zone("example.com", vec![of("spf", "tightens", spf)]);
+        stopped.findings = vec![
+            warning("SPF-07", "example.com.", "the record ends in softfail", "use -all"),
+            guard("GUARD-SPF-NET", "example.com.", "SPF no longer authorises 198.51.100.7"),
+        ];
+        let mut passed = zone("example.net", Vec::new());
+        passed.allowed = vec![guard("GUARD-MX", "example.net.", "the last MX goes")];
+        assert_snapshot!(show(vec![stopped, passed]), @r#"
+        Zone example.com (files): 1 to update
+          ~ example.com. TXT  spf, tightens
+              - ip4:198.51.100.7
+          stopped by GUARD-SPF-NET at example.com.: SPF no longer authorises 198.51.100.7 (RFC 7208 section
+              5)
+              help: if this is meant: --allow GUARD-SPF-NET:example.com
+          warning SPF-07 at example.com.: the record ends in softfail (RFC 9989 section 4.7)
+              help: use -all
+
+        Zone example.net (files): no changes
+          allowed GUARD-MX at example.net.: the last MX goes
+
+        Plan: 0 to create, 1 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+        1 zone is stopped by a guard: allow it with the line given there, or change the plan.
+        "#);
+    }
+
+    #[test]
+    fn a_refusal_and_a_domain_without_a_zone() {
+        let mut refused = zone("example.com", Vec::new());
+        refused.error = Some(refusal(
+            "example.com. is a CNAME (host.example.net.): no other record can stand there",
+            "remove the CNAME, or move the records to the name it points to",
+        ));
+        let mut missing = zone("example.org", Vec::new());
+        missing.zone = None;
+        missing.error = Some(mailzone_plan::document::ErrorDoc {
+            kind: "no_zone".into(),
+            message: "files holds no zone for example.org".into(),
+            remedy: "create example.org.zone, or name the zone".into(),
+        });
+        assert_snapshot!(show(vec![refused, missing]), @r#"
+        Zone example.com (files)
+          refused: example.com. is a CNAME (host.example.net.): no other record can stand there
+              help: remove the CNAME, or move the records to the name it points to
+
+        Domain example.org (files)
+          no zone: files holds no zone for example.org
+              help: create example.org.zone, or name the zone
+
+        Plan: 0 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+        2 zones cannot be applied; see the reason above.
+        "#);
+    }
+
+    #[test]
+    fn ttl_only() {
+        let mx = of("mx", "neutral", change("~", "example.com. MX", &[("ttl", "3600", "300")]));
+        let txt = of(
+            "dmarc",
+            "loosens",
+            change("~", "_dmarc.example.com. TXT", &[("p", "reject", "none"), ("ttl", "3600", "300")]),
+        );
+        assert_snapshot!(show(vec![zone("example.com", vec![mx, txt])]), @r#"
+        Zone example.com (files): 2 to update
+          ~ _dmarc.example.com. TXT  dmarc, loosens
+              ~ p: reject -> none
+              ~ ttl 3600 -> 300
+          TTL only:
+          ~ example.com. MX  ttl 3600 -> 300
+
+        Plan: 0 to create, 2 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+        To do this: mailzone apply
+        "#);
+    }
+
+    #[test]
+    fn literal_text_word_by_word() {
+        let set = |text: &str| Some(SetDoc { ttl: Some(60), values: vec![format!("\"{text}\"")] });
+        let (old, new) = ("a b c d e f g h i j k old m", "a b c d e f g h i j k new m");
+        let listed = of("records.www", "unknown", change("~", "www.example.com. TXT", &[("value", old, new)]));
+        let listed = ChangeDoc { before: set(old), after: set(new), ..listed };
+        let plain = of("records.ftp", "neutral", change("-", "ftp.example.com. A", &[]));
+        assert_snapshot!(show(vec![zone("example.com", vec![listed, plain])]), @r#"
+        Zone example.com (files): 1 to update, 1 to delete
+          ~ www.example.com. TXT  records.www, effect unknown
+              ~ value: … i j k [-old-]{+new+} m
+          - ftp.example.com. A  records.ftp
+              - "old"
+
+        Plan: 0 to create, 1 to update, 1 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+        To do this: mailzone apply
+        "#);
+    }
+
+    #[test]
+    fn nothing_to_do() {
+        assert_snapshot!(show(vec![zone("example.com", Vec::new())]), @r#"
+        Zone example.com: no changes
+
+        Plan: 0 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+        Nothing to do: all is as the configuration says.
+        "#);
+        let many = (0..9).map(|at| zone(&format!("z{at}.example"), Vec::new())).collect();
+        assert_snapshot!(show(many), @r#"
+        9 zones without changes: z0.example, z1.example, z2.example and 6 more
+
+        Plan: 0 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+        Nothing to do: all is as the configuration says.
+        "#);
+        assert_snapshot!(show(Vec::new()), @r#"
+        Plan: 0 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+        Nothing to do: all is as the configuration says.
+        "#);
+    }
+
+    #[test]
+    fn parked_domains_are_shown_once() {
+        let text = plan(&parked(5000), &TextOptions::default());
+        assert_snapshot!(text, @r#"
+        5000 zones (files): parked0.example, parked1.example, parked2.example, …: 3 to create in each
+            (--full)
+          + {zone}. MX  mx, tightens
+              + exchange: null MX
+          + {zone}. TXT  spf, tightens
+              + -all
+          then, once {zone}. TXT is visible at every authoritative server:
+          + _dmarc.{zone}. TXT  dmarc, tightens
+              + p: reject
+          warning CAA-01 at {zone}.: nothing is said of {zone} (RFC 9989 section 4.7)
+              help: add caa
+          warning PTR-04 at {zone}.: its name is h0.isp.example (RFC 9989 section 4.7)
+              help: ask
+              so in the first zone; in the others alike (--full)
+          unmanaged: k0._domainkey.{zone}. TXT  dkim.k0
+              to remove it: remove it
+              so in the first zone; in the others alike (--full)
+
+        Plan: 15000 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 5000 unmanaged.
+        5000 notes not shown (-v).
+        To do this: mailzone apply
+        "#);
+        assert!(text.lines().count() < 60);
+    }
+
+    #[test]
+    fn what_differs_is_shown_apart() {
+        let mut document = parked(6);
+        let other = change("-", "old.parked3.example. A", &[]);
+        document.zones[3].changes.push(other);
+        document.zones.iter_mut().for_each(|zone| {
+            zone.findings.clear();
+            zone.unmanaged.clear();
+        });
+        assert_snapshot!(plan(&document, &TextOptions::default()), @r#"
+        6 zones (files): parked0.example, parked1.example, parked2.example, …: 3 to create in each (--full)
+          + {zone}. MX  mx, tightens
+              + exchange: null MX
+          + {zone}. TXT  spf, tightens
+              + -all
+          then, once {zone}. TXT is visible at every authoritative server:
+          + _dmarc.{zone}. TXT  dmarc, tightens
+              + p: reject
+
+        Zone parked3.example (files): 1 to delete
+          - old.parked3.example. A
+              - "old"
+
+        Plan: 18 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 6 unmanaged.
+        To do this: mailzone apply
+        "#);
+    }
+
+    #[test]
+    fn few_of_many_alike_remarks() {
+        let mut one = zone("example.com", Vec::new());
+        one.findings = (0..7).map(|at| warning("A-01", &format!("h{at}.example.com."), "is old", "")).collect();
+        one.findings.push(warning("B-01", "example.com.", "is new", ""));
+        let mut document = document(vec![one]);
+        document.findings = (0..7).map(|at| warning("C-01", "", &format!("said {at} times"), "say it less")).collect();
+        assert_snapshot!(plan(&document, &TextOptions::default()), @r#"
+        Zone example.com (files): no changes
+          warning A-01 at h0.example.com.: is old (RFC 9989 section 4.7)
+          warning A-01 at h1.example.com.: is old (RFC 9989 section 4.7)
+          warning A-01 at h2.example.com.: is old (RFC 9989 section 4.7)
+          and 4 more of these (--full)
+          warning B-01 at example.com.: is new (RFC 9989 section 4.7)
+
+        Of no zone:
+          warning C-01: said 0 times (RFC 9989 section 4.7)
+              help: say it less
+          warning C-01: said 1 times (RFC 9989 section 4.7)
+              help: say it less
+          warning C-01: said 2 times (RFC 9989 section 4.7)
+              help: say it less
+          and 4 more C-01 (--full)
+
+        Plan: 0 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+        Nothing to do: all is as the configuration says.
+        "#);
+    }
+
+    /// How a line of a plan or of an apply may begin.
+    const BEGINNINGS: &[&str] = &[
+        "+ ",
+        "- ",
+        "~ ",
+        "= ",
+        "Zone ",
+        "Domain ",
+        "Plan:",
+        "Apply:",
+        "TTL only:",
+        "Of no zone:",
+        "To do this",
+        "Nothing to do",
+        "help: ",
+        "then, once ",
+        "once ",
+        "keeps ",
+        "and ",
+        "so in ",
+        "stopped by ",
+        "to remove it: ",
+        "error ",
+        "error:",
+        "warning ",
+        "note ",
+        "allowed ",
+        "unmanaged: ",
+        "unknown ",
+        "because: ",
+    ];
+
+    fn without_color(text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("\x1b[") {
+            out.push_str(before);
+            rest = after.split_once('m').unwrap().1;
+        }
+        out + rest
+    }
+
+    proptest! {
+        #[test]
+        fn data_stays_data(document in hostile_document(), full: bool, verbose: bool, width in 0..120usize) {
+            let options = TextOptions { full, verbose, ..TextOptions::default() };
+            let view = ApplyView { document: &document, journal: None, verification: None, latency: None };
+            let show = |options: &TextOptions| plan(&document, options) + &text::apply(&view, options);
+            for line in show(&TextOptions { width: 0, ..options.clone() }).lines() {
+                let begin = line.trim_start();
+                let counted = begin.starts_with(|c: char| c.is_ascii_digit());
+                prop_assert!(begin.is_empty() || counted || BEGINNINGS.iter().any(|word| begin.starts_with(word)), "{line}");
+            }
+            let text = show(&TextOptions { width, ..options.clone() });
+            prop_assert!(text.chars().all(|c| c == '\n' || escape::is_harmless(c)));
+            prop_assert!(!text.contains("##"));
+            prop_assert!(text.lines().all(|line| !line.trim_start().starts_with("::")), "{text}");
+            let colored = show(&TextOptions { width, color: true, ..options });
+            prop_assert_eq!(without_color(&colored), text);
+        }
+    }
+}
