@@ -12,8 +12,13 @@ use crate::escape;
 /// What occurs in so many zones is shown once.
 pub(crate) const MANY: usize = 4;
 
-/// What stands for the zone's name in a block of many zones.
-pub(crate) const ZONE: &str = "{zone}";
+/// A zone, or a domain in a zone of many.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Unit<'a> {
+    pub(crate) zone: &'a ZoneDoc,
+    /// Its name.
+    pub(crate) label: &'a str,
+}
 
 /// Something that a plan says of a zone.
 #[derive(Debug, Clone, Copy)]
@@ -33,11 +38,11 @@ pub(crate) struct Entry<'a> {
     pub(crate) example: bool,
 }
 
-/// Zones of which the same is to be said.
+/// Zones or domains of which the same is to be said.
 #[derive(Debug)]
 pub(crate) struct Block<'a> {
     /// At least one. The entries are those of the first.
-    pub(crate) zones: Vec<&'a ZoneDoc>,
+    pub(crate) units: Vec<Unit<'a>>,
     /// In the order of [`rank`].
     pub(crate) entries: Vec<Entry<'a>>,
 }
@@ -51,41 +56,88 @@ pub(crate) struct Grouped<'a> {
     pub(crate) quiet: Vec<&'a ZoneDoc>,
 }
 
-/// Puts what `pick` chooses into blocks; `together` is whether zones may share one.
+/// Puts what `pick` chooses into blocks; `together` is whether zones may share one. In a zone of many
+/// domains, domains may.
 pub(crate) fn group<'a>(document: &'a Document, together: bool, pick: impl Fn(&What<'_>) -> bool) -> Grouped<'a> {
-    let mut entries: Vec<(usize, What<'a>)> = Vec::new();
+    // The zones themselves come first, in their order; domains after them.
+    let mut units: Vec<Unit<'a>> = document.zones.iter().map(|zone| Unit { zone, label: zone.label() }).collect();
+    let mut entries: Vec<Placed<'a>> = Vec::new();
     let mut quiet = Vec::new();
     for (at, zone) in document.zones.iter().enumerate() {
+        let domains = if together { Domains::of(zone, &mut units) } else { Domains::default() };
         let before = entries.len();
-        entries.extend(everything(zone).filter(|what| pick(what)).map(|what| (at, what)));
+        let picked = everything(zone).filter(|what| pick(what));
+        entries.extend(picked.map(|what| Placed { zone: at, unit: domains.unit(&what).unwrap_or(at), what }));
         if entries.len() == before {
             quiet.push(zone);
         }
     }
-    let mut blocks: BTreeMap<(bool, Vec<usize>), Vec<Entry<'a>>> = BTreeMap::new();
-    let together = together && document.zones.len() >= MANY;
-    for (zones, entry) in shared(document, entries, together) {
-        blocks.entry((zones.len() < MANY, zones)).or_default().push(entry);
+    let together = together && units.len() >= MANY;
+    let mut blocks: BTreeMap<Vec<usize>, Vec<Entry<'a>>> = BTreeMap::new();
+    for (units, entry) in shared(&units, entries, together) {
+        blocks.entry(units).or_default().push(entry);
     }
     let mut blocks: Vec<Block<'a>> = blocks
         .into_iter()
-        .map(|((_, zones), mut entries)| {
+        .map(|(places, mut entries)| {
             entries.sort_by_key(|entry| rank(&entry.what));
-            Block { zones: zones.iter().filter_map(|&at| document.zones.get(at)).collect(), entries }
+            Block { units: places.iter().filter_map(|&at| units.get(at).copied()).collect(), entries }
         })
         .collect();
-    // Blocks with changes before mere remarks, more zones before fewer; single zones stay in their order.
+    // Many before one, changes before mere remarks, more before fewer; single zones stay in their order.
     blocks.sort_by_key(|block| {
-        let many = block.is_many();
         let first = block.entries.first().map_or(0, |entry| rank(&entry.what).0);
-        (
-            !many,
-            many && !block.has_changes(),
-            if many { usize::MAX - block.zones.len() } else { 0 },
-            first * u8::from(many),
-        )
+        match block.is_many() {
+            true => (0, !block.has_changes(), usize::MAX - block.units.len(), first),
+            false => (1, false, 0, 0),
+        }
     });
     Grouped { blocks, quiet }
+}
+
+/// An entry of a zone and the unit it may share a block as.
+#[derive(Debug, Clone, Copy)]
+struct Placed<'a> {
+    zone: usize,
+    unit: usize,
+    what: What<'a>,
+}
+
+/// The units of a zone of many domains, by name.
+#[derive(Default)]
+struct Domains<'a>(HashMap<&'a str, usize>);
+
+impl<'a> Domains<'a> {
+    fn of(zone: &'a ZoneDoc, units: &mut Vec<Unit<'a>>) -> Self {
+        let mut places = HashMap::new();
+        if zone.zone.is_some() && zone.domains.len() >= MANY {
+            for domain in &zone.domains {
+                places.insert(domain.as_str(), units.len());
+                units.push(Unit { zone, label: domain });
+            }
+        }
+        Self(places)
+    }
+
+    /// The unit of the domain that an entry is about: the longest at or above its name.
+    fn unit(&self, what: &What<'_>) -> Option<usize> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let name = match what {
+            What::Error(_) => return None,
+            What::Change(change) => &change.name,
+            What::Finding(finding) | What::Allowed(finding) => &finding.subject,
+            What::Unmanaged(slot) => &slot.name,
+        };
+        let mut name = name.strip_suffix('.').unwrap_or(name);
+        loop {
+            match self.0.get(name) {
+                Some(unit) => return Some(*unit),
+                None => name = name.split_once('.')?.1,
+            }
+        }
+    }
 }
 
 fn everything(zone: &ZoneDoc) -> impl Iterator<Item = What<'_>> {
@@ -96,44 +148,53 @@ fn everything(zone: &ZoneDoc) -> impl Iterator<Item = What<'_>> {
     error.chain(changes).chain(findings).chain(allowed).chain(zone.unmanaged.iter().map(What::Unmanaged))
 }
 
-/// Entries with their zones: those that are the same in many zones but for the zone's name once, and
-/// remarks that are alike in many zones as one example.
-fn shared<'a>(document: &'a Document, entries: Vec<(usize, What<'a>)>, together: bool) -> Vec<(Vec<usize>, Entry<'a>)> {
-    if !together {
-        return entries.into_iter().map(|(at, what)| (vec![at], Entry { what, example: false })).collect();
+type Shared<'a> = Vec<(Vec<usize>, Entry<'a>)>;
+
+/// Entries with their units: those that are the same in many but for the name once, and remarks that
+/// are alike in many as one example. The rest stays with its zone.
+fn shared<'a>(units: &[Unit<'a>], entries: Vec<Placed<'a>>, together: bool) -> Shared<'a> {
+    let (mut out, mut rest) = (Vec::new(), entries);
+    if together {
+        let label = |at: usize| units.get(at).map_or("", |unit| unit.label);
+        for example in [false, true] {
+            let key = |placed: &Placed<'a>| match example {
+                false => Some(key(&placed.what, label(placed.unit))),
+                true => kin(&placed.what),
+            };
+            let (found, left) = collect(rest, example, key);
+            out.extend(found);
+            rest = left;
+        }
     }
-    let label = |at: usize| document.zones.get(at).map_or("", ZoneDoc::label);
-    let (mut out, rest) = collect(entries, false, |at, what| Some(key(what, label(at))));
-    let (examples, rest) = collect(rest, true, |_, what| kin(what));
-    out.extend(examples);
-    out.extend(rest.into_iter().map(|(at, what)| (vec![at], Entry { what, example: false })));
+    out.extend(rest.into_iter().map(|placed| (vec![placed.zone], Entry { what: placed.what, example: false })));
     out
 }
 
-type Shared<'a> = Vec<(Vec<usize>, Entry<'a>)>;
-
 fn collect<'a>(
-    entries: Vec<(usize, What<'a>)>,
+    entries: Vec<Placed<'a>>,
     example: bool,
-    key: impl Fn(usize, &What<'a>) -> Option<String>,
-) -> (Shared<'a>, Vec<(usize, What<'a>)>) {
-    let keys: Vec<Option<String>> = entries.iter().map(|(at, what)| key(*at, what)).collect();
-    let mut zones: HashMap<&str, Vec<usize>> = HashMap::new();
-    for (key, (at, _)) in keys.iter().zip(&entries) {
+    key: impl Fn(&Placed<'a>) -> Option<String>,
+) -> (Shared<'a>, Vec<Placed<'a>>) {
+    let keys: Vec<Option<String>> = entries.iter().map(key).collect();
+    let mut units: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (key, placed) in keys.iter().zip(&entries) {
         if let Some(key) = key {
-            let zones = zones.entry(key).or_default();
-            if zones.last() != Some(at) {
-                zones.push(*at);
-            }
+            units.entry(key).or_default().push(placed.unit);
         }
+    }
+    for units in units.values_mut() {
+        units.sort_unstable();
+        units.dedup();
     }
     let mut done: HashSet<&str> = HashSet::new();
     let (mut out, mut rest) = (Vec::new(), Vec::new());
-    for (key, (at, what)) in keys.iter().zip(&entries) {
-        match key.as_deref().and_then(|key| Some((key, zones.get(key)?))).filter(|(_, zones)| zones.len() >= MANY) {
-            Some((key, zones)) if done.insert(key) => out.push((zones.clone(), Entry { what: *what, example })),
+    for (key, placed) in keys.iter().zip(&entries) {
+        match key.as_deref().and_then(|key| Some((key, units.get(key)?))).filter(|(_, units)| units.len() >= MANY) {
+            Some((key, units)) if units.first() == Some(&placed.unit) && done.insert(key) => {
+                out.push((units.clone(), Entry { what: placed.what, example }));
+            }
             Some(_) => {}
-            None => rest.push((*at, *what)),
+            None => rest.push(*placed),
         }
     }
     (out, rest)
@@ -243,7 +304,17 @@ pub(crate) fn stops(finding: &Finding) -> bool {
 
 impl Block<'_> {
     pub(crate) fn is_many(&self) -> bool {
-        self.zones.len() >= MANY
+        self.units.len() >= MANY
+    }
+
+    /// Whether these are domains in a zone of many, not zones.
+    pub(crate) fn is_of_domains(&self) -> bool {
+        self.units.iter().any(|unit| unit.zone.label() != unit.label)
+    }
+
+    /// `zone` or `domain`.
+    pub(crate) fn noun(&self) -> &'static str {
+        if self.is_of_domains() { "domain" } else { "zone" }
     }
 
     pub(crate) fn has_changes(&self) -> bool {
@@ -254,10 +325,12 @@ impl Block<'_> {
         self.entries.iter().filter_map(|entry| if let What::Change(change) = entry.what { Some(change) } else { None })
     }
 
-    /// A text of the first zone as it is shown for all.
+    /// A text of the first unit as it is shown for all.
     pub(crate) fn show<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        match self.zones.first() {
-            Some(zone) if self.is_many() => generalise(text, zone.label(), ZONE),
+        match self.units.first() {
+            Some(unit) if self.is_many() => {
+                generalise(text, unit.label, if self.is_of_domains() { "{domain}" } else { "{zone}" })
+            }
             _ => Cow::Borrowed(text),
         }
     }
@@ -321,9 +394,22 @@ mod tests {
         let document = document(zones);
         let shape = |together| {
             let grouped = group(&document, together, |_| true);
-            grouped.blocks.iter().map(|b| (b.zones.len(), b.entries.len())).collect::<Vec<_>>()
+            grouped.blocks.iter().map(|b| (b.units.len(), b.entries.len())).collect::<Vec<_>>()
         };
         assert_eq!(shape(true), [(9, 1), (1, 1)]);
         assert_eq!(shape(false).len(), 9);
+    }
+
+    #[test]
+    fn domains_of_one_zone_are_put_together() {
+        let names: Vec<String> = (0..9).map(|at| format!("p{at}.example.com")).collect();
+        let changes = names.iter().map(|name| change("+", &format!("_dmarc.{name}. TXT"), &[]));
+        let other = change("+", "example.com. MX", &[]);
+        let document =
+            document(vec![ZoneDoc { domains: names.clone(), ..zone("example.com", changes.chain([other]).collect()) }]);
+        let grouped = group(&document, true, |_| true);
+        let shape: Vec<_> = grouped.blocks.iter().map(|b| (b.noun(), b.units.len(), b.entries.len())).collect();
+        assert_eq!(shape, [("domain", 9, 1), ("zone", 1, 1)]);
+        assert_eq!(grouped.blocks[0].show("_dmarc.p0.example.com."), "_dmarc.{domain}.");
     }
 }

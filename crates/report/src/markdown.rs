@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use mailzone_mailauth::{Effect, Finding, Severity};
 use mailzone_plan::Document;
-use mailzone_plan::document::{ChangeDoc, DetailDoc, UnmanagedDoc, ZoneDoc};
+use mailzone_plan::document::{ChangeDoc, DetailDoc, UnmanagedDoc};
 
 use crate::escape::{code_span, line, prose};
 use crate::group::{Block, Entry, Grouped, What, group, is_kin, own_values, stops};
@@ -84,7 +84,8 @@ fn render(document: &Document, fold: Fold) -> String {
         show_block(&mut page, block, fold);
     }
     if !quiet.is_empty() {
-        let names = names(&quiet, fold);
+        let labels: Vec<&str> = quiet.iter().map(|zone| zone.label()).collect();
+        let names = names(&labels, fold);
         push(&mut page, &format!("\n### No changes in {}\n\nNothing to do: {names}", count(quiet.len(), "zone")));
     }
     let findings: Vec<&Finding> =
@@ -131,29 +132,24 @@ fn standing(page: &mut String, document: &Document) {
     }
 }
 
-fn names(zones: &[&ZoneDoc], fold: Fold) -> String {
+fn names(labels: &[&str], fold: Fold) -> String {
     let most = if fold >= Fold::Names { 3 } else { usize::MAX };
-    let shown: Vec<String> = zones.iter().take(most).map(|zone| code_span(zone.label())).collect();
-    let more = zones.len() - shown.len();
+    let shown: Vec<String> = labels.iter().take(most).map(|label| code_span(label)).collect();
+    let more = labels.len() - shown.len();
     if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
 }
 
 fn show_block(page: &mut String, block: &Block<'_>, fold: Fold) {
-    let Some(first) = block.zones.first() else { return };
-    let provider = code_span(&first.provider);
-    let answers = if first.source == "dns" { " as the DNS answers" } else { "" };
+    let Some(first) = block.units.first() else { return };
+    let provider = code_span(&first.zone.provider);
+    let answers = if first.zone.source == "dns" { " as the DNS answers" } else { "" };
     if block.is_many() {
-        push(
-            page,
-            &format!(
-                "\n### {} zones alike ({provider}){answers}\n\nZones: {}",
-                block.zones.len(),
-                names(&block.zones, fold)
-            ),
-        );
+        let labels: Vec<&str> = block.units.iter().map(|unit| unit.label).collect();
+        let units = count(block.units.len(), block.noun());
+        push(page, &format!("\n### {units} alike ({provider}){answers}\n\nNames: {}", names(&labels, fold)));
     } else {
-        let what = if first.zone.is_some() { "Zone" } else { "Domain" };
-        push(page, &format!("\n### {what} {} ({provider}){answers}", code_span(first.label())));
+        let what = if first.zone.zone.is_some() { "Zone" } else { "Domain" };
+        push(page, &format!("\n### {what} {} ({provider}){answers}", code_span(first.label)));
     }
     changes(page, block, fold);
     remarks(page, block, fold);
@@ -259,7 +255,7 @@ fn remark_item(block: &Block<'_>, entry: &Entry<'_>, fold: Fold) -> String {
         What::Change(_) => String::new(),
     };
     if entry.example {
-        item.push_str(" (so in the first zone; in the others alike)");
+        item.push_str(" (so in the first; in the others alike)");
     }
     item
 }
@@ -313,6 +309,7 @@ fn record_data(page: &mut String, block: &Block<'_>) {
 #[cfg(test)]
 mod tests {
     use insta::assert_snapshot;
+    use mailzone_plan::document::ZoneDoc;
     use proptest::prelude::*;
     use proptest::test_runner::TestCaseError;
 
@@ -395,7 +392,7 @@ mod tests {
 
         ### 5000 zones alike (`files`)
 
-        Zones: `parked0.example`, `parked1.example`, `parked2.example` and 4997 more
+        Names: `parked0.example`, `parked1.example`, `parked2.example` and 4997 more
 
         | | name | type | what changes | effect |
         |---|---|---|---|---|
@@ -409,8 +406,8 @@ mod tests {
         | + | `_dmarc.{zone}.` | `TXT` | + `p: reject` | tightens |
 
         - **warning** `CAA-01` at `{zone}.`: nothing is said of `{zone}`<br>help: add caa
-        - **warning** `PTR-04` at `{zone}.`: its name is `h0.isp.example`<br>help: ask (so in the first zone; in the others alike)
-        - unmanaged: `k0._domainkey.{zone}.` `TXT`; to remove it: `remove it` (so in the first zone; in the others alike)
+        - **warning** `PTR-04` at `{zone}.`: its name is `h0.isp.example`<br>help: ask (so in the first; in the others alike)
+        - unmanaged: `k0._domainkey.{zone}.` `TXT`; to remove it: `remove it` (so in the first; in the others alike)
         "#);
     }
 
@@ -444,7 +441,7 @@ mod tests {
         if line.starts_with('|') {
             prop_assert_eq!(line.matches('|').count(), 6, "{}", line);
         } else {
-            let begin = ["#", "- ", "*", "Zones: ", "Nothing to do: ", "Then, once ", "Once ", "<"];
+            let begin = ["#", "- ", "*", "Names: ", "Nothing to do: ", "Then, once ", "Once ", "<"];
             prop_assert!(line.is_empty() || begin.iter().any(|begin| line.starts_with(begin)), "{}", line);
         }
         Ok(())

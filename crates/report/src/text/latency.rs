@@ -179,9 +179,7 @@ mod tests {
     fn some_over_and_none_answering() {
         let options = TextOptions { width: 0, ..TextOptions::default() };
         let some = report(LatencyVerdict::Warning, &[(12.0, false), (120.0, true)]);
-        assert_snapshot!(latency(&some, &options).lines().last().unwrap(), @r#"
-        Latency: 1 of 2 are over the budget of 100 ms; the fastest takes 12.0 ms (median, measured from build-7).
-        "#);
+        assert_snapshot!(latency(&some, &options).lines().last().unwrap(), @"Latency: 1 of 2 are over the budget of 100 ms; the fastest takes 12.0 ms (median, measured from build-7).");
         let none = report(LatencyVerdict::OverBudget, &[(0.0, true)]);
         assert_snapshot!(latency(&none, &options).lines().last().unwrap(), @"Latency: no server answered often enough to say (median, measured from build-7).");
     }

@@ -59,22 +59,22 @@ pub(crate) fn summary(document: &Document) -> Line {
 
 /// `Zone example.com (files)`, or the zones that a block is about.
 pub(super) fn header(block: &Block<'_>) -> Line {
-    let Some(first) = block.zones.first() else { return Line::new(0) };
-    let mut providers: Vec<&str> = block.zones.iter().map(|zone| zone.provider.as_str()).collect();
+    let Some(first) = block.units.first() else { return Line::new(0) };
+    let mut providers: Vec<&str> = block.units.iter().map(|unit| unit.zone.provider.as_str()).collect();
     providers.sort_unstable();
     providers.dedup();
     let providers = some_of(&providers, 3);
     let line = Line::new(0);
     let line = if block.is_many() {
-        let labels: Vec<&str> = block.zones.iter().take(3).map(|zone| zone.label()).collect();
-        line.put(Label::Heading, format!("{} zones", block.zones.len()))
+        let labels: Vec<&str> = block.units.iter().take(3).map(|unit| unit.label).collect();
+        line.put(Label::Heading, count(block.units.len(), block.noun()))
             .plain(format!(" ({providers}): {}, \u{2026}", labels.join(", ")))
-    } else if first.zone.is_none() {
-        line.put(Label::Heading, format!("Domain {}", some_of(&first.domains, 3))).plain(format!(" ({providers})"))
+    } else if first.zone.zone.is_none() {
+        line.put(Label::Heading, format!("Domain {}", some_of(&first.zone.domains, 3))).plain(format!(" ({providers})"))
     } else {
-        line.put(Label::Heading, format!("Zone {}", first.label())).plain(format!(" ({providers})"))
+        line.put(Label::Heading, format!("Zone {}", first.label)).plain(format!(" ({providers})"))
     };
-    if first.source == "dns" { line.plain(" as the DNS answers") } else { line }
+    if first.zone.source == "dns" { line.plain(" as the DNS answers") } else { line }
 }
 
 fn show_block(page: &mut Page, block: &Block<'_>, options: &TextOptions) {
@@ -82,7 +82,7 @@ fn show_block(page: &mut Page, block: &Block<'_>, options: &TextOptions) {
     let counts = counts(block);
     if !counts.is_empty() {
         head.add(Label::Plain, format!(": {counts}"));
-    } else if !block.is_many() && block.zones.iter().all(|zone| zone.changes.is_empty() && zone.error.is_none()) {
+    } else if !block.is_many() && block.units.iter().all(|u| u.zone.changes.is_empty() && u.zone.error.is_none()) {
         head.add(Label::Plain, ": no changes");
     }
     if block.is_many() {
@@ -128,7 +128,7 @@ fn show_entry(page: &mut Page, block: &Block<'_>, entry: &Entry<'_>, options: &T
         What::Unmanaged(slot) => remark::unmanaged(page, slot, &shown),
     }
     if entry.example {
-        page.line(&Line::new(6).put(Label::Muted, "so in the first zone; in the others alike (--full)"));
+        page.line(&Line::new(6).put(Label::Muted, "so in the first; in the others alike (--full)"));
     }
 }
 
@@ -446,10 +446,10 @@ mod tests {
               help: add caa
           warning PTR-04 at {zone}.: its name is h0.isp.example (RFC 9989 section 4.7)
               help: ask
-              so in the first zone; in the others alike (--full)
+              so in the first; in the others alike (--full)
           unmanaged: k0._domainkey.{zone}. TXT  dkim.k0
               to remove it: remove it
-              so in the first zone; in the others alike (--full)
+              so in the first; in the others alike (--full)
 
         Plan: 15000 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 5000 unmanaged.
         5000 notes not shown (-v).
@@ -566,7 +566,7 @@ mod tests {
             for line in show(&TextOptions { width: 0, ..options.clone() }).lines() {
                 let begin = line.trim_start();
                 let counted = begin.starts_with(|c: char| c.is_ascii_digit());
-                prop_assert!(begin.is_empty() || counted || BEGINNINGS.iter().any(|word| begin.starts_with(word)), "{line}");
+                prop_assert!(begin.is_empty() || counted || BEGINNINGS.iter().any(|word| begin.starts_with(word.trim_end())), "{line}");
             }
             let text = show(&TextOptions { width, ..options.clone() });
             prop_assert!(text.chars().all(|c| c == '\n' || escape::is_harmless(c)));

@@ -232,9 +232,7 @@ mod tests {
             let name = format!("z{at}.example");
             domain(&name, Verdict::Verified, vec![record(&name, vec![server(1, State::Current)])])
         });
-        assert_snapshot!(show(all.collect()), @r#"
-        Verified: 5 domains visible at every server asked: z0.example, z1.example, z2.example and 2 more
-        "#);
+        assert_snapshot!(show(all.collect()), @"Verified: 5 domains visible at every server asked: z0.example, z1.example, z2.example and 2 more");
         assert_snapshot!(show(Vec::new()), @"Verified: nothing, for there was nothing to ask for.");
     }
 
