@@ -15,6 +15,7 @@ mod guard;
 mod merge;
 mod order;
 mod saved;
+mod unchecked;
 mod zone;
 
 pub use allow::Allow;

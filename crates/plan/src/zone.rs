@@ -1,13 +1,13 @@
 //! One zone: claims and a snapshot into changes, findings, refusals.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use mailzone_mailauth::{Class, Detail, Difference, Effect, Equality, Finding, KINDS, KindId, Severity, kind};
 use mailzone_provider::{Capabilities, Provider, RRsetChange, Refusal, Snapshot, Zone};
 use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Ttl, Value};
 
 use crate::merge::MergeOptions;
-use crate::{Allow, Claim, DomainFacts, Merged, Slot, Target, guard};
+use crate::{Allow, Claim, DomainFacts, Merged, Slot, Target, guard, unchecked};
 
 /// Everything that the plan of one zone is made of.
 #[derive(Debug)]
@@ -166,6 +166,7 @@ struct Planner<'a> {
     input: &'a ZoneInput<'a>,
     options: MergeOptions,
     apex: &'a Name,
+    facts: HashMap<&'a Name, &'a DomainFacts>,
     changes: Vec<PlannedChange>,
     findings: Vec<(Name, Finding)>,
     refusals: Vec<Refusal>,
@@ -192,6 +193,7 @@ impl<'a> Planner<'a> {
                 default_ttl: input.snapshot.default_ttl(),
             },
             apex: &input.zone.name,
+            facts: input.domains.iter().map(|facts| (&facts.domain, facts)).collect(),
             changes: Vec::new(),
             findings: Vec::new(),
             refusals: Vec::new(),
@@ -429,10 +431,10 @@ impl<'a> Planner<'a> {
         let changed = merged.change().is_some();
         for part in merged.parts() {
             let Some(kind) = kind(part.claim.slot.kind) else { continue };
+            let facts = self.facts.get(&part.claim.domain).copied();
+            let mut found: Vec<Finding> = unchecked::of_claim(part.claim, facts).into_iter().collect();
             let want: Vec<&Rdata> = part.want.iter().collect();
-            let mut found = Vec::new();
             if part.equality == Equality::Different && changed {
-                let facts = self.input.domains.iter().find(|facts| facts.domain == part.claim.slot.domain);
                 found.extend(kind.guards(owner, &part.before, &want));
                 found.extend(guard::of_part(part, merged, facts));
                 found.retain(|finding| guard::concerns(finding, facts));
