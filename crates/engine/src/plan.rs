@@ -287,7 +287,7 @@ fn findings(compiled: &Compiled, options: &PlanOptions) -> Vec<Finding> {
                 domain,
                 format!("the allow entry for {} ran out on {until}", allow.code),
                 "remove it, or give it a new date",
-                "design.md section 6",
+                "docs/configuration.md",
             )
         })
         .collect()

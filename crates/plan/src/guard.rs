@@ -126,6 +126,6 @@ fn near_miss(part: &Part<'_>, merged: &Merged<'_>) -> Option<Finding> {
         "GUARD-NEAR",
         part.claim.owner.to_string(),
         format!("{} looks like {} and is not read as one: it would stay beside ours", near.rdata, part.claim.slot),
-        "design.md section 5",
+        "docs/guards.md",
     ))
 }

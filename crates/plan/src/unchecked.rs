@@ -23,7 +23,7 @@ pub(crate) fn of_claim(claim: &Claim, facts: Option<&DomainFacts>) -> Option<Fin
         claim.owner.to_string(),
         message,
         "look it up before you rely on it: this version plans without asking outside the zone",
-        "design.md section 4",
+        "docs/safety.md",
     ))
 }
 

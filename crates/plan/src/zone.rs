@@ -368,7 +368,7 @@ impl<'a> Planner<'a> {
                         change.rtype()
                     ),
                     "take the key out of the profile, or ask for it in the domain to make it an error",
-                    "design.md section 6",
+                    "docs/configuration.md",
                 ),
             ));
             return None;
@@ -454,7 +454,7 @@ impl<'a> Planner<'a> {
                     owner.to_string(),
                     format!("the live {} value has the same effect by another way, and stays", part.claim.slot),
                     "--normalize rewrites it",
-                    "design.md section 5",
+                    "docs/safety.md",
                 ));
             }
             self.findings.extend(found.into_iter().map(|finding| (owner.clone(), finding)));
@@ -468,7 +468,7 @@ impl<'a> Planner<'a> {
                     owner.to_string(),
                     format!("the provider stores a TTL of {stored} s where {asked} s is asked for"),
                     "ask for a TTL that the provider stores",
-                    "design.md section 5",
+                    "docs/safety.md",
                 ),
             ));
         }

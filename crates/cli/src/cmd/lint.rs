@@ -60,7 +60,7 @@ fn lint(settings: &Settings, compiled: &Compiled) -> view::LintReport {
             domain.to_string(),
             format!("the allow entry for {} ran out on {until}", allow.code),
             "remove it, or give it a new date",
-            "design.md section 6",
+            "docs/configuration.md",
         ));
     }
     let domains = by_domain
