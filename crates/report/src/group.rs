@@ -321,6 +321,15 @@ impl Block<'_> {
         self.changes().next().is_some()
     }
 
+    /// Whether it holds neither a change nor anything that stops one.
+    pub(crate) fn is_minor(&self) -> bool {
+        self.entries.iter().all(|entry| match entry.what {
+            What::Error(_) | What::Change(_) => false,
+            What::Finding(finding) => !stops(finding),
+            What::Allowed(_) | What::Unmanaged(_) => true,
+        })
+    }
+
     pub(crate) fn changes(&self) -> impl Iterator<Item = &ChangeDoc> {
         self.entries.iter().filter_map(|entry| if let What::Change(change) = entry.what { Some(change) } else { None })
     }

@@ -51,14 +51,10 @@ impl Redactor {
 
     /// A socket address: its port, unless it is the DNS's own.
     pub fn address<'a>(&self, address: &'a str) -> Cow<'a, str> {
-        match address.rsplit_once(':') {
-            Some((host, port))
-                if self.on && port != "53" && is_port(port) && !(host.contains(':') && !host.ends_with(']')) =>
-            {
-                Cow::Owned(format!("{host}:<port>"))
-            }
-            _ => Cow::Borrowed(address),
-        }
+        let Some((host, port)) = address.rsplit_once(':').filter(|_| self.on) else { return Cow::Borrowed(address) };
+        // An IPv6 address without brackets has no port.
+        let has_port = (!host.contains(':') || host.ends_with(']')) && port.parse::<u16>().is_ok();
+        if has_port && port != "53" { Cow::Owned(format!("{host}:<port>")) } else { Cow::Borrowed(address) }
     }
 
     /// Any text: known paths, and the ports of loopback addresses in it.
@@ -74,10 +70,6 @@ impl Redactor {
     }
 }
 
-fn is_port(text: &str) -> bool {
-    !text.is_empty() && text.parse::<u16>().is_ok()
-}
-
 /// Loopback addresses with a port: `127.0.0.1:40123`, `[::1]:40123`.
 fn without_ports(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -85,9 +77,9 @@ fn without_ports(text: &str) -> String {
     while let Some(at) = rest.find("127.").into_iter().chain(rest.find("[::1]")).min() {
         let (before, after) = rest.split_at(at);
         out.push_str(before);
-        let host = after.find(|c: char| !(c.is_ascii_digit() || ".[]".contains(c)) && !after.starts_with("[::1]"));
-        let host = if after.starts_with("[::1]") { 5 } else { host.unwrap_or(after.len()) };
-        let (host, after) = after.split_at(host);
+        let is_v4 = |c: char| c.is_ascii_digit() || c == '.';
+        let length = if after.starts_with('[') { 5 } else { after.find(|c| !is_v4(c)).unwrap_or(after.len()) };
+        let (host, after) = after.split_at(length);
         out.push_str(host);
         rest = after;
         if let Some(port) = after.strip_prefix(':') {

@@ -193,7 +193,9 @@ fn raw(page: &mut Page, block: &Block<'_>, change: &ChangeDoc, options: &TextOpt
 /// Sign, TTL and value of each record before and after; those in both once, with `=`.
 pub(crate) fn raw_lines(change: &ChangeDoc) -> Vec<(Label, char, String, &str)> {
     fn of(set: Option<&SetDoc>) -> (&[String], String) {
-        set.map_or((&[], String::new()), |set| (&set.values, set.ttl.map_or("auto".to_owned(), |ttl| ttl.to_string())))
+        set.map_or((&[], String::new()), |set| {
+            (&set.values, set.ttl.map_or_else(|| "auto".to_owned(), |ttl| ttl.to_string()))
+        })
     }
     let (before, old_ttl) = of(change.before.as_ref());
     let (after, new_ttl) = of(change.after.as_ref());

@@ -68,7 +68,7 @@ fn figures(figures: &Figures, options: &TextOptions) -> Vec<String> {
     let mut cells = vec![figures.sent.to_string(), format!("{:.0} %", figures.loss * 100.0)];
     let Figures { min_ms, median_ms, p95_ms, p99_ms, max_ms, .. } = *figures;
     for value in [min_ms, median_ms, p95_ms, p99_ms, max_ms] {
-        cells.push(value.map_or("\u{2013}".to_owned(), |value| options.redact.millis(value)));
+        cells.push(value.map_or_else(|| "\u{2013}".to_owned(), |value| options.redact.millis(value)));
     }
     cells
 }

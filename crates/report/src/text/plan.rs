@@ -10,8 +10,10 @@ use crate::style::{Label, Line, Page};
 
 /// So many remarks of one sort are shown of one zone.
 const FEW: usize = 3;
-/// So many remarks that many zones share are shown.
-const SHARED_REMARKS: usize = 10;
+/// With more zones than this, remarks beside the changes are folded.
+const FEW_ZONES: usize = 20;
+/// So many blocks of mere remarks are shown then, of many zones and of single ones each.
+const MINOR_BLOCKS: usize = 3;
 
 /// The plan: what changes in which order, what is wrong with it, the sums, and what to do next.
 pub fn plan(document: &Document, options: &TextOptions) -> String {
@@ -19,21 +21,23 @@ pub fn plan(document: &Document, options: &TextOptions) -> String {
     let show_info = options.verbose;
     let pick = |what: &What<'_>| show_info || !is_note(what);
     let Grouped { blocks, quiet } = group(document, !options.full, pick);
-    let mut remarks = 0;
-    let mut folded = 0;
+    let few = document.zones.len() <= FEW_ZONES || options.full;
+    let (mut shown, mut folded) = ([0; 2], 0);
     for block in &blocks {
-        let is_remark = block.is_many() && !block.has_changes();
-        remarks += usize::from(is_remark);
-        if is_remark && remarks > SHARED_REMARKS {
-            folded += block.entries.len();
-            continue;
+        if block.is_minor() && !few {
+            let shown = &mut shown[usize::from(block.is_many())];
+            *shown += 1;
+            if *shown > MINOR_BLOCKS {
+                folded += block.entries.len();
+                continue;
+            }
         }
         page.gap();
         show_block(&mut page, block, options);
     }
     if folded > 0 {
         page.gap();
-        page.line(&Line::new(0).put(Label::Muted, format!("{} more in many zones (--full)", count(folded, "remark"))));
+        page.line(&Line::new(0).put(Label::Muted, format!("and {} (--full)", count(folded, "further remark"))));
     }
     show_quiet(&mut page, &quiet, options);
     show_findings(&mut page, document, options);
@@ -456,6 +460,36 @@ mod tests {
         To do this: mailzone apply
         "#);
         assert!(text.lines().count() < 60);
+    }
+
+    #[test]
+    fn parked_domains_are_short_however_the_findings_look() {
+        let mut document = parked(5000);
+        for (at, zone) in document.zones.iter_mut().enumerate() {
+            zone.findings =
+                (0..at % 7).map(|n| warning(&format!("X-{}", (at * n) % 41), "", &format!("{at}"), "do")).collect();
+            if at % 3 == 0 {
+                zone.unmanaged.clear();
+            }
+            if at == 17 {
+                zone.findings.push(guard("GUARD-MX", "parked17.example.", "the last MX goes"));
+            }
+            if at > 4000 {
+                zone.error = Some(refusal(&format!("{at} is in the way"), "remove it"));
+            }
+        }
+        document.zones.iter_mut().skip(100).take(60).for_each(|zone| {
+            let code = format!("ONCE-{}", zone.label());
+            zone.findings.push(warning(&code, "", "seen once", ""));
+        });
+        let text = plan(&document, &TextOptions::default());
+        assert!(text.lines().count() < 60, "{text}");
+        assert!(
+            text.contains("GUARD-MX") && text.contains("refused: ") && text.contains("further remarks (--full)"),
+            "{text}"
+        );
+        let full = plan(&document, &TextOptions { full: true, ..TextOptions::default() });
+        assert!(full.matches("ONCE-").count() == 60 && full.matches("refused: ").count() == 999);
     }
 
     #[test]
