@@ -41,6 +41,8 @@ pub struct Claim {
     pub adopt: bool,
     /// RRsets that must be visible before this claim may tighten or take away (`design.md` section 9).
     pub relies_on: Vec<RRsetKey>,
+    /// Whether it relies on them whatever it changes: a PTR on its address, an MTA-STS id on the policy's host.
+    pub relies_always: bool,
 }
 
 /// Which values of an RRset a claim owns.

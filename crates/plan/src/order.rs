@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use mailzone_record::RRsetKey;
 
-use crate::{Need, Target, ZonePlan};
+use crate::{Need, PlannedChange, Target, ZonePlan};
 
 /// Gives every change its needs and its stage, over all zones of a run.
 ///
@@ -32,6 +32,9 @@ pub fn resolve_needs(zones: &mut [ZonePlan], elsewhere: &dyn Fn(&RRsetKey) -> Op
     for (z, c, found) in needs {
         zones[z].changes[c].needs = found;
     }
+    for plan in zones.iter_mut() {
+        share_needs(&mut plan.changes);
+    }
     stages(zones, &places);
     for plan in zones {
         plan.changes.sort_by(|a, b| {
@@ -40,6 +43,22 @@ pub fn resolve_needs(zones: &mut [ZonePlan], elsewhere: &dyn Fn(&RRsetKey) -> Op
                 b.with_next.cmp(&a.with_next)
             })
         });
+    }
+}
+
+/// Changes of one unit go out together, so each needs what the others need.
+fn share_needs(changes: &mut [PlannedChange]) {
+    let mut start = 0;
+    while start < changes.len() {
+        let length = changes[start..].iter().take_while(|change| change.with_next).count() + 1;
+        let end = (start + length).min(changes.len());
+        if end - start > 1 {
+            let all: Vec<Need> = changes[start..end].iter().flat_map(|change| change.needs.iter().cloned()).collect();
+            for change in &mut changes[start..end] {
+                change.needs.clone_from(&all);
+            }
+        }
+        start = end;
     }
 }
 

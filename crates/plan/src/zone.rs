@@ -394,7 +394,7 @@ impl<'a> Planner<'a> {
             if different {
                 class = Some(class.map_or(difference.class, |c| c.and(difference.class)));
                 let takes_away = want.is_empty() || matches!(difference.class, Class::Tightens | Class::Breaks);
-                if takes_away || part.claim.slot.kind == KindId::Ptr {
+                if takes_away || part.claim.relies_always {
                     relies_on.extend(part.claim.relies_on.iter().cloned());
                 }
             } else if difference.class == Class::Cosmetic {

@@ -169,8 +169,10 @@ impl Builder<'_> {
         if let (Some(host), Ok(name)) = (host, domain.name.prepend("mta-sts")) {
             relies_on = self.sts_host(&name, host);
         }
+        let enforced = policy_of(domain).is_some_and(|(_, policy)| policy.mode == mta_sts::Mode::Enforce);
         self.text_or_cname(slot, &owner, Own::Candidates, txt, cname, setting.from_profile, |claim| {
             claim.relies_on.clone_from(&relies_on);
+            claim.relies_always = enforced;
         });
     }
 
@@ -292,6 +294,7 @@ impl Builder<'_> {
             from_profile,
             adopt: false,
             relies_on: Vec::new(),
+            relies_always: false,
         };
         let at = self.out.len();
         self.out.push(PlacedClaim {

@@ -35,6 +35,7 @@ pub(super) fn claims(settings: &Settings, host: &Host, out: &mut Vec<PlacedClaim
         from_profile: false,
         adopt: false,
         relies_on: Vec::new(),
+        relies_always: kind == KindId::Ptr,
     };
 
     let families = families(host);
