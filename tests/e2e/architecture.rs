@@ -208,6 +208,21 @@ fn links_between_pages_lead_somewhere() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// Findings send their readers to pages of the manual.
+#[test]
+fn pages_that_messages_name_exist() {
+    let mut named = 0;
+    for package in &packages() {
+        for (file, text) in sources(&package.directory) {
+            for page in text.split("\"docs/").skip(1).filter_map(|rest| rest.split('"').next()) {
+                named += 1;
+                assert!(root().join("docs").join(page).is_file(), "{} names docs/{page}", file.display());
+            }
+        }
+    }
+    assert!(named > 0);
+}
+
 #[test]
 fn every_page_is_in_the_table_of_contents() {
     let docs = root().join("docs");
