@@ -1,7 +1,7 @@
 //! The one door to the terminal: data to standard output, talk to standard error.
 
 use std::io::{self, IsTerminal as _, Write as _};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,7 +17,14 @@ pub(crate) struct Ui {
     quiet: bool,
     verbose: u8,
     width: usize,
-    progress: Mutex<Option<ProgressBar>>,
+    progress: Progress,
+}
+
+/// The line at the bottom of a terminal that says what goes on; nothing elsewhere. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Progress {
+    shown: bool,
+    bar: Arc<Mutex<Option<ProgressBar>>>,
 }
 
 impl Ui {
@@ -40,7 +47,7 @@ impl Ui {
             quiet: global.quiet,
             verbose: global.verbose,
             width: width.or(measured).unwrap_or(100).clamp(60, 200),
-            progress: Mutex::new(None),
+            progress: Progress { shown: !global.quiet && io::stderr().is_terminal(), bar: Arc::default() },
         }
     }
 
@@ -100,30 +107,19 @@ impl Ui {
         self.line(text.trim_end_matches('\n'));
     }
 
-    /// Shows progress on a terminal, nothing elsewhere.
+    /// Says what goes on, on a terminal.
     pub(crate) fn progress(&self, message: &str) {
-        if self.quiet || !io::stderr().is_terminal() {
-            return;
-        }
-        let Ok(mut slot) = self.progress.lock() else { return };
-        let bar = slot.get_or_insert_with(|| {
-            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        bar.set_message(escape::line(message).into_owned());
+        self.progress.show(message);
+    }
+
+    /// The progress line, for what runs beside.
+    pub(crate) fn progress_line(&self) -> Progress {
+        self.progress.clone()
     }
 
     /// Removes the progress line.
     pub(crate) fn finish_progress(&self) {
-        if let Ok(mut slot) = self.progress.lock()
-            && let Some(bar) = slot.take()
-        {
-            bar.finish_and_clear();
-        }
+        self.progress.finish();
     }
 
     /// Asks a question that only the word `yes` affirms; `None` where nobody can be asked.
@@ -144,6 +140,33 @@ impl Ui {
         self.finish_progress();
         // A closed standard error is no reason to stop.
         let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+}
+
+impl Progress {
+    /// Shows `message` in the place of the one before.
+    pub(crate) fn show(&self, message: &str) {
+        if !self.shown {
+            return;
+        }
+        let Ok(mut slot) = self.bar.lock() else { return };
+        let bar = slot.get_or_insert_with(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
+                bar.set_style(style);
+            }
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        bar.set_message(escape::line(message).into_owned());
+    }
+
+    fn finish(&self) {
+        if let Ok(mut slot) = self.bar.lock()
+            && let Some(bar) = slot.take()
+        {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use mailzone_engine::apply::{AppliedZone, ApplyContext, Stop, apply, stop_of};
 use mailzone_engine::plan::{PlanRun, plan};
 use mailzone_engine::saved::{StaleZone, narrow};
 use mailzone_engine::verify::Wait;
-use mailzone_engine::{Cancel, Code, Event, Events};
+use mailzone_engine::{Cancel, Code};
 use mailzone_plan::document::ExitZone;
 use mailzone_plan::{Document, SavedDifference, read_saved};
 use mailzone_record::Name;
@@ -51,7 +51,7 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             Code::Error
         })?;
         let options = planning::options(&args.planning, domains);
-        let mut run = plan(&compiled, &providers, &options, &planning::planning_events()).await;
+        let mut run = plan(&compiled, &providers, &options, &planning::events(ui)).await;
         let (stops, stale) = match &saved {
             Some(saved) => narrow(&mut run, saved),
             None => (HashMap::new(), Vec::new()),
@@ -77,7 +77,7 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             not_delegated: not_delegated(&run, &context::not_delegated(&settings)),
             run: run_id(),
             now: context::now,
-            events: events(),
+            events: planning::events(ui),
             cancel: on_interrupt(),
         };
         let PlanRun { zones, .. } = run;
@@ -304,15 +304,4 @@ pub(super) fn on_interrupt() -> Cancel {
         }
     });
     cancel
-}
-
-fn events() -> Events {
-    Events::new(|event| match event {
-        Event::Writing { zone, changes } => tracing::info!("{zone}: writing {changes} changes"),
-        Event::Waiting { zone, pending, elapsed } => {
-            tracing::info!("{zone}: {pending} answers still to come after {:.1} s", elapsed.as_secs_f64());
-        }
-        Event::Held { zone, changes } => tracing::info!("{zone}: {changes} changes held"),
-        _ => {}
-    })
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mailzone_config::{Settings, Source};
 use mailzone_engine::compile::{Compiled, compile};
@@ -29,7 +30,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
     }
     let providers = registry::providers(&settings);
     let options = options(&args.planning, domains);
-    let events = planning_events();
+    let events = events(ui);
     let run = context::runtime(ui)?.block_on(plan(&compiled, &providers, &options, &events));
     let mut document = run.document(env!("CARGO_PKG_VERSION"), context::now());
     let differences = document.zones.iter().any(|zone| !zone.changes.is_empty());
@@ -98,12 +99,27 @@ pub(super) fn code_of(document: &Document) -> Code {
         .unwrap_or(Code::Done)
 }
 
-/// Progress while zones are read.
-pub(super) fn planning_events() -> Events {
-    Events::new(|event| {
-        if let Event::ZonePlanned { zone, total } = event {
-            tracing::info!("read {zone} (of {total})");
+/// Progress while zones are read, and while they are written and watched.
+pub(super) fn events(ui: &Ui) -> Events {
+    let line = ui.progress_line();
+    let read = AtomicUsize::new(0);
+    Events::new(move |event| match event {
+        Event::ZonePlanned { zone, total } => {
+            let done = read.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::info!("read {zone}");
+            line.show(&format!("read {done} of {total} zones"));
         }
+        Event::Writing { zone, changes } => {
+            tracing::info!("{zone}: writing {changes} changes");
+            line.show(&format!("{zone}: writing {changes} changes"));
+        }
+        Event::Waiting { zone, pending, elapsed } => {
+            let seconds = elapsed.as_secs_f64();
+            tracing::info!("{zone}: {pending} answers still to come after {seconds:.1} s");
+            line.show(&format!("{zone}: waiting for {pending} answers, {seconds:.0} s so far"));
+        }
+        Event::Held { zone, changes } => tracing::info!("{zone}: {changes} changes held"),
+        _ => {}
     })
 }
 
