@@ -1,3 +1,7 @@
 //! The built program, end to end.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends with its first surprise")]
+
 mod architecture;
+#[allow(dead_code, reason = "a box of tools for every module")]
+mod harness;
