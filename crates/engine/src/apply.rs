@@ -12,6 +12,7 @@ use mailzone_provider::{Batch, ChangeResult, Outcome, ProviderId};
 use mailzone_record::{Name, RRsetKey};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::board::Board;
 use crate::cancel::Cancel;
@@ -99,8 +100,12 @@ pub fn stop_of(zone: &PlannedZone) -> Option<Stop> {
 pub async fn apply(zones: Vec<PlannedZone>, stops: &HashMap<usize, Stop>, context: &ApplyContext) -> Vec<AppliedZone> {
     let board = Arc::new(Board::default());
     let mut gates: HashMap<String, Arc<Semaphore>> = HashMap::new();
+    let in_flight = Arc::new(Semaphore::new(ZONES_IN_FLIGHT));
     let mut running = JoinSet::new();
-    for (at, zone) in zones.into_iter().enumerate() {
+    let order = needed_first(&zones);
+    let mut zones: Vec<Option<PlannedZone>> = zones.into_iter().map(Some).collect();
+    for at in order {
+        let Some(zone) = zones[at].take() else { continue };
         let permits = zone.provider.capabilities().concurrency.clamp(1, Semaphore::MAX_PERMITS);
         let gate = gates.entry(zone.provider_name.clone()).or_insert_with(|| Arc::new(Semaphore::new(permits)));
         let stop = stops.get(&at).cloned().or_else(|| stop_of(&zone));
@@ -116,7 +121,14 @@ pub async fn apply(zones: Vec<PlannedZone>, stops: &HashMap<usize, Stop>, contex
             others: HashMap::new(),
             written: 0,
         };
-        running.spawn(async move { (at, task.run(stop).await) });
+        // Taken in this order and before the task begins, so that no zone holds a place that one it waits
+        // for would need. The semaphore is never closed, so this always yields a permit.
+        let place = Arc::clone(&in_flight).acquire_owned().await;
+        running.spawn(async move {
+            let applied = task.run(stop).await;
+            drop(place);
+            (at, applied)
+        });
     }
     let mut applied: Vec<(usize, AppliedZone)> = Vec::new();
     while let Some(joined) = running.join_next().await {
@@ -129,6 +141,34 @@ pub async fn apply(zones: Vec<PlannedZone>, stops: &HashMap<usize, Stop>, contex
     applied.sort_by_key(|(at, _)| *at);
     applied.into_iter().map(|(_, zone)| zone).collect()
 }
+
+/// The places of the zones, those that others need changes of before these others.
+fn needed_first(zones: &[PlannedZone]) -> Vec<usize> {
+    let places: HashMap<&Name, usize> = zones.iter().enumerate().map(|(at, zone)| (&zone.plan.zone.name, at)).collect();
+    let needed = |at: usize| {
+        let needs = zones[at].plan.changes.iter().flat_map(|change| &change.needs).filter(|need| need.pending);
+        needs.filter_map(|need| places.get(need.zone.as_ref()?).copied())
+    };
+    let mut order = Vec::with_capacity(zones.len());
+    let mut seen = vec![false; zones.len()];
+    for start in 0..zones.len() {
+        // Depth first without recursion: a chain of needs may be as long as the list of zones.
+        let mut open = vec![(start, false)];
+        while let Some((at, left)) = open.pop() {
+            if left {
+                order.push(at);
+            } else if !seen[at] {
+                seen[at] = true;
+                open.push((at, true));
+                open.extend(needed(at).filter(|&next| !seen[next]).map(|next| (next, false)));
+            }
+        }
+    }
+    order
+}
+
+/// Zones that are written at a time: each holds a lock file open.
+const ZONES_IN_FLIGHT: usize = 128;
 
 struct ZoneTask {
     zone: PlannedZone,
@@ -199,8 +239,10 @@ impl ZoneTask {
                 return false;
             }
             let mut seen: Vec<Unit> = Vec::new();
+            let since = Instant::now();
+            let patience = if self.context.wait == Wait::None { Duration::ZERO } else { self.deadline() };
             for unit in waiting {
-                let deadline = if self.context.wait == Wait::None { Duration::ZERO } else { self.deadline() };
+                let deadline = patience.saturating_sub(since.elapsed());
                 if !self.context.cancel.is_cancelled() && self.all_visible(&unit, deadline).await {
                     seen.push(unit);
                 } else {

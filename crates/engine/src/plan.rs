@@ -181,7 +181,7 @@ fn place(
         };
         match found {
             Ok((provider, zone)) => {
-                placed_claims.extend(task_of(provider, zone).map(|key| (key, placed.claim.clone())))
+                placed_claims.extend(task_of(provider, zone).map(|key| (key, placed.claim.clone())));
             }
             Err(error) => {
                 let domain = placed.domain.clone().unwrap_or_else(|| placed.claim.slot.domain.clone());

@@ -184,7 +184,7 @@ impl Target {
         for claim in sorted {
             match targets.last_mut() {
                 Some(last) if last.key.name == claim.owner && last.key.rtype == claim.rtype => {
-                    last.claims.push(claim.clone())
+                    last.claims.push(claim.clone());
                 }
                 _ => targets.push(Self { key: claim.key(), claims: vec![claim.clone()], kept: Vec::new() }),
             }

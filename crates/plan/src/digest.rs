@@ -45,7 +45,7 @@ fn claim_line(claim: &Claim) -> String {
     };
     let mut want: Vec<String> = claim.want.iter().map(ToString::to_string).collect();
     want.sort();
-    let ttl = claim.ttl.map_or("-".to_owned(), |ttl| ttl.to_string());
+    let ttl = claim.ttl.map_or_else(|| "-".to_owned(), |ttl| ttl.to_string());
     let (domain, owner) = (claim.slot.domain.to_lowercase(), claim.owner.to_lowercase());
     format!("{domain} {} {owner} {} {own} ttl {ttl} want {}", claim.slot, claim.rtype, want.join(" | "))
 }
@@ -54,7 +54,7 @@ fn set_text(set: Option<&RRset>) -> String {
     let Some(set) = set else { return "-".to_owned() };
     let mut values: Vec<String> = set.values.iter().map(|value| value.rdata.to_string()).collect();
     values.sort();
-    let ttl = set.ttl.map_or("-".to_owned(), |ttl| ttl.to_string());
+    let ttl = set.ttl.map_or_else(|| "-".to_owned(), |ttl| ttl.to_string());
     format!("ttl {ttl} {}", values.join(" | "))
 }
 

@@ -266,7 +266,7 @@ impl ZoneDoc {
 
     /// The zone's name, or that of its first domain: how messages call it.
     pub fn label(&self) -> &str {
-        self.zone.as_deref().or(self.domains.first().map(String::as_str)).unwrap_or("?")
+        self.zone.as_deref().or_else(|| self.domains.first().map(String::as_str)).unwrap_or("?")
     }
 }
 

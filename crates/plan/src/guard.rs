@@ -55,8 +55,8 @@ pub(crate) fn allow_line(finding: &Finding, owner: &Name) -> String {
     }
 }
 
-/// Whether a finding stops its zone: an error about damage that this plan causes.
-pub(crate) fn stops(finding: &Finding) -> bool {
+/// Whether a finding stops its zone: an error about damage that this plan causes (`design.md` section 5).
+pub fn stops(finding: &Finding) -> bool {
     finding.effect == Effect::Caused
         && finding.severity == Severity::Error
         && (finding.code.starts_with("GUARD-") || STOPPING.contains(&finding.code.as_str()))

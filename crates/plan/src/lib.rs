@@ -22,6 +22,7 @@ pub use allow::Allow;
 pub use claim::{Claim, DomainFacts, MailUse, Own, Slot, Target};
 pub use digest::{config_digest, fingerprint};
 pub use document::Document;
+pub use guard::stops;
 pub use merge::Merged;
 pub use order::resolve_needs;
 pub use saved::{Difference as SavedDifference, SavedPlanError, compare as compare_saved, read as read_saved};

@@ -63,5 +63,7 @@ fn policy_file(claim: &Claim, facts: Option<&DomainFacts>) -> Option<String> {
         mta_sts::Mode::Enforce => "enforce",
     };
     let host = claim.slot.domain.to_text_without_dot();
-    is_record.then(|| format!("unchecked: whether https://mta-sts.{host}/.well-known/mta-sts.txt serves this policy in mode {mode}"))
+    is_record.then(|| {
+        format!("unchecked: whether https://mta-sts.{host}/.well-known/mta-sts.txt serves this policy in mode {mode}")
+    })
 }

@@ -295,7 +295,7 @@ impl<'a> Planner<'a> {
                     && !set.rtype.is_dnssec()
                     && claimed(set.rtype).is_none_or(|merged| merged.after().is_some())
             });
-            let beside = beside.map(|set| set.rtype).or(wants_other.map(|(rtype, _)| *rtype));
+            let beside = beside.map(|set| set.rtype).or_else(|| wants_other.map(|(rtype, _)| *rtype));
             if let Some(rtype) = beside {
                 return Err(Refusal {
                     message: format!(
@@ -405,7 +405,7 @@ impl<'a> Planner<'a> {
         if let (Some(before), Some(after)) = (change.before(), change.after())
             && before.ttl != after.ttl
         {
-            let text = |ttl: Option<Ttl>| ttl.map_or("automatic".to_owned(), |ttl| ttl.to_string());
+            let text = |ttl: Option<Ttl>| ttl.map_or_else(|| "automatic".to_owned(), |ttl| ttl.to_string());
             details.push(Detail::changed("ttl", text(before.ttl), text(after.ttl)));
         }
         relies_on.sort();
@@ -759,7 +759,7 @@ fn apex_ns(snapshot: &Snapshot, apex: &Name) -> Vec<Name> {
 fn negative(snapshot: &Snapshot, apex: &Name) -> Option<(Ttl, u32)> {
     let set = snapshot.get(apex, RecordType::SOA)?;
     match &set.values.first()?.rdata {
-        Rdata::Soa(soa) => Some((set.ttl.or(snapshot.default_ttl())?, soa.minimum)),
+        Rdata::Soa(soa) => Some((set.ttl.or_else(|| snapshot.default_ttl())?, soa.minimum)),
         _ => None,
     }
 }

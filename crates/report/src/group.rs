@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mailzone_mailauth::{Effect, Finding, Severity};
-use mailzone_plan::Document;
 use mailzone_plan::document::{ChangeDoc, ErrorDoc, SetDoc, UnmanagedDoc, ZoneDoc};
+use mailzone_plan::{Document, stops};
 
 use crate::escape;
 
@@ -293,13 +293,6 @@ pub(crate) fn rank(what: &What<'_>) -> (u8, u32) {
 /// Whether nothing but the TTL changes.
 pub(crate) fn is_ttl_only(change: &ChangeDoc) -> bool {
     !change.details.is_empty() && change.details.iter().all(|detail| detail.term == "ttl")
-}
-
-/// Whether a finding is a guard that stops its zone (`design.md` section 5).
-pub(crate) fn stops(finding: &Finding) -> bool {
-    finding.effect == Effect::Caused
-        && finding.severity == Severity::Error
-        && (finding.code.starts_with("GUARD-") || finding.code == "SPF-03")
 }
 
 impl Block<'_> {

@@ -6,11 +6,11 @@
 use std::fmt::Write as _;
 
 use mailzone_mailauth::{Effect, Finding, Severity};
-use mailzone_plan::Document;
 use mailzone_plan::document::{ChangeDoc, DetailDoc, UnmanagedDoc};
+use mailzone_plan::{Document, stops};
 
 use crate::escape::{code_span, line, prose};
-use crate::group::{Block, Entry, Grouped, What, group, is_kin, own_values, stops};
+use crate::group::{Block, Entry, Grouped, What, group, is_kin, own_values};
 use crate::text::{change, count, cut, remark};
 
 /// What GitHub takes as a comment.

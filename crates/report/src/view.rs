@@ -247,14 +247,10 @@ pub struct HistoryEntry {
     pub started: String,
     /// Zones written to, without the closing dot; sorted.
     pub zones: Vec<String>,
-    /// Changes by outcome.
+    /// Changes that it sent.
+    pub changes: u64,
+    /// Those of them that the provider confirmed.
     pub applied: u64,
-    /// Sent to nobody, for something it relies on was not visible.
-    pub held: u64,
-    /// Refused by the provider.
-    pub failed: u64,
-    /// Sent, and the answer was lost.
-    pub unknown: u64,
     /// Whether the run came to its end.
     pub finished: bool,
 }

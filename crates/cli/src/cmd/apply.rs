@@ -13,6 +13,7 @@ use mailzone_engine::{Cancel, Code};
 use mailzone_plan::document::ExitZone;
 use mailzone_plan::{Document, SavedDifference, read_saved};
 use mailzone_record::Name;
+use mailzone_report::text::TextOptions;
 use mailzone_report::view;
 
 use crate::args::{ApplyArgs, Format, Global, WaitFor};
@@ -59,7 +60,8 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         let document = planning::document_of(&run);
         if global.format == Format::Text {
             if show_plan {
-                planning::show(&document, Format::Text, args.planning.full, ui);
+                let options = TextOptions { hints: false, ..planning::text_options(args.planning.full, ui) };
+                planning::show(&document, Format::Text, &options, ui);
             }
             say_stale(&stale, ui);
         }

@@ -28,10 +28,8 @@ pub(super) fn run(global: &Global, ui: &Ui) -> Result<Code, Code> {
             id: run.id,
             started: run.at,
             zones: run.zones,
+            changes: run.changes as u64,
             applied: run.applied as u64,
-            held: 0,
-            failed: 0,
-            unknown: (run.changes - run.applied) as u64,
             finished: run.complete,
         })
         .collect();

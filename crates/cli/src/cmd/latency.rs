@@ -88,7 +88,7 @@ pub(super) async fn measure_zones(zones: Vec<(Name, Vec<Endpoint>)>, measurement
     let mut names = Vec::with_capacity(zones.len());
     for (at, (zone, endpoints)) in zones.into_iter().enumerate() {
         names.push(views::label(&zone));
-        let plan = measurement.plan.clone();
+        let plan = measurement.plan;
         running.spawn(async move { (at, measure(&Network, &zone, &servers(&endpoints), &plan).await) });
     }
     let mut series: Vec<(usize, Vec<Series>)> = Vec::new();
@@ -108,7 +108,7 @@ impl Measurement {
     /// As configured; `samples` wins.
     pub(super) fn new(settings: Option<&Settings>, samples: Option<u32>) -> Self {
         let latency = settings.map(|settings| settings.latency).unwrap_or_default();
-        let timeout = settings.map_or(mailzone_config::Dns::default().timeout, |settings| settings.dns.timeout);
+        let timeout = settings.map_or_else(|| mailzone_config::Dns::default().timeout, |settings| settings.dns.timeout);
         let (statistic, statistic_name) = match latency.statistic {
             Configured::Median => (Statistic::Median, "median"),
             Configured::P95 => (Statistic::P95, "p95"),

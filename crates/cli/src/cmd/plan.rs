@@ -10,15 +10,13 @@ use mailzone_engine::plan::{PlanOptions, PlanRun, plan};
 use mailzone_engine::{Code, Event, Events};
 use mailzone_plan::document::{Exit, ExitZone};
 use mailzone_plan::{Allow, Document};
+use mailzone_report::markdown;
 use mailzone_report::text::TextOptions;
 
 use crate::args::{Format, Global, PlanArgs, Planning};
 use crate::context;
 use crate::registry;
 use crate::ui::Ui;
-
-/// What fits into a GitHub comment, in characters.
-const COMMENT_LIMIT: usize = 65_536;
 
 /// Shows the difference; writes nothing but the file of `--out`.
 pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Code> {
@@ -46,7 +44,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
     if let Some(path) = &args.out {
         save(path, &document, ui)?;
     }
-    show(&document, global.format, args.planning.full, ui);
+    show(&document, global.format, &text_options(args.planning.full, ui), ui);
     if let Some(path) = args.out.as_ref().filter(|_| differences && global.format == Format::Text) {
         ui.say(&format!("saved; apply exactly this with: mailzone apply {}", plan_argument(path)));
     }
@@ -54,11 +52,11 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
 }
 
 /// Prints a plan.
-pub(super) fn show(document: &Document, format: Format, full: bool, ui: &Ui) {
+pub(super) fn show(document: &Document, format: Format, options: &TextOptions, ui: &Ui) {
     let text = match format {
-        Format::Text => mailzone_report::text::plan(document, &text_options(full, ui)),
+        Format::Text => mailzone_report::text::plan(document, options),
         Format::Json => mailzone_report::json::to_string(document).unwrap_or_default(),
-        Format::Markdown => mailzone_report::markdown::plan(document, COMMENT_LIMIT),
+        Format::Markdown => markdown::plan(document, markdown::COMMENT_LIMIT),
     };
     ui.data(&text);
 }
@@ -168,8 +166,10 @@ fn from_git(revision: &str, global: &Global, ui: &Ui) -> Result<Vec<Source>, Cod
         if path.as_os_str() == "-" || path.is_dir() {
             return Err(failed(format!("--base {revision} needs configuration files, not {}", path.display())));
         }
-        let directory =
-            path.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(PathBuf::from("."), Path::to_path_buf);
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+            .map_or_else(|| PathBuf::from("."), Path::to_path_buf);
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let output = Command::new("git")
             .args(["show", &format!("{revision}:./{name}")])

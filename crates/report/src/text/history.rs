@@ -15,10 +15,8 @@ pub fn history(history: &History, options: &TextOptions) -> String {
     let mut table = Table::new(&[
         ("id", Align::Left),
         ("started", Align::Left),
+        ("sent", Align::Right),
         ("applied", Align::Right),
-        ("held", Align::Right),
-        ("failed", Align::Right),
-        ("unknown", Align::Right),
         ("zones", Align::Left),
     ]);
     for entry in &history.entries {
@@ -26,13 +24,11 @@ pub fn history(history: &History, options: &TextOptions) -> String {
         let cells = vec![
             options.redact.identifier(&entry.id).into_owned(),
             options.redact.time(&entry.started).into_owned(),
+            entry.changes.to_string(),
             entry.applied.to_string(),
-            entry.held.to_string(),
-            entry.failed.to_string(),
-            entry.unknown.to_string(),
             if entry.finished { zones } else { format!("{zones} (did not come to its end)") },
         ];
-        let (label, mark) = match (entry.finished, entry.failed + entry.unknown) {
+        let (label, mark) = match (entry.finished, entry.changes - entry.applied.min(entry.changes)) {
             (true, 0) => (Label::Good, "+"),
             (true, _) => (Label::Error, "-"),
             (false, _) => (Label::Warning, "~"),
@@ -56,18 +52,16 @@ mod tests {
             id: id.into(),
             started: "2026-01-02T03:04:05Z".into(),
             zones: (0..zones).map(|at| format!("z{at}.example")).collect(),
+            changes: 12 + failed,
             applied: 12,
-            held: 1,
-            failed,
-            unknown: 0,
             finished,
         };
         let entries = vec![entry("20260102-2", 9, 0, true), entry("20260102-1", 1, 2, true), entry("1", 1, 0, false)];
         assert_snapshot!(history(&History { entries }, &TextOptions::default()), @r#"
-          id          started               applied  held  failed  unknown  zones
-        + 20260102-2  2026-01-02T03:04:05Z       12     1       0        0  z0.example, z1.example, z2.example and 6 more
-        - 20260102-1  2026-01-02T03:04:05Z       12     1       2        0  z0.example
-        ~ 1           2026-01-02T03:04:05Z       12     1       0        0  z0.example (did not come to its end)
+          id          started               sent  applied  zones
+        + 20260102-2  2026-01-02T03:04:05Z    12       12  z0.example, z1.example, z2.example and 6 more
+        - 20260102-1  2026-01-02T03:04:05Z    14       12  z0.example
+        ~ 1           2026-01-02T03:04:05Z    12       12  z0.example (did not come to its end)
         "#);
         assert_snapshot!(history(&History::default(), &TextOptions::default()), @"Nothing was applied yet.");
     }

@@ -1,11 +1,11 @@
 //! A plan as a mail operator reads it.
 
 use mailzone_mailauth::{Finding, Severity};
-use mailzone_plan::Document;
 use mailzone_plan::document::{ChangeDoc, ZoneDoc};
+use mailzone_plan::{Document, stops};
 
 use super::{TextOptions, change, count, remark, some_of};
-use crate::group::{Block, Entry, Grouped, What, group, is_kin, is_ttl_only, stops};
+use crate::group::{Block, Entry, Grouped, What, group, is_kin, is_ttl_only};
 use crate::style::{Label, Line, Page};
 
 /// So many remarks of one sort are shown of one zone.

@@ -4,8 +4,8 @@ use mailzone_mailauth::{Effect, Finding, Severity};
 use mailzone_plan::document::{ErrorDoc, UnmanagedDoc};
 
 use super::cut;
-use crate::group::stops;
 use crate::style::{Label, Line, Page};
+use mailzone_plan::stops;
 
 /// Where a sentence is cut that was not meant for a screen.
 const LONG_SENTENCE: usize = 800;
