@@ -182,8 +182,8 @@ fn verdict_view(verdict: Verdict) -> view::Verdict {
 fn worse(a: view::Verdict, b: view::Verdict) -> view::Verdict {
     use view::Verdict::{Incomplete, NotLive, Unchecked, Verified};
     let rank = |verdict| match verdict {
-        Unchecked => 0,
-        Verified => 1,
+        Verified => 0,
+        Unchecked => 1,
         Incomplete => 2,
         NotLive => 3,
     };

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use mailzone_plan::document::ZoneDoc;
 use mailzone_plan::{Document, SavedDifference, compare_saved};
 
 use crate::apply::Stop;
@@ -20,13 +21,9 @@ pub struct StaleZone {
 /// Leaves only the zones of `saved` in the run, and stops those in which today's plan is another than the
 /// saved one. Zones that failed or were stopped when the plan was saved stay as they are today.
 pub fn narrow(run: &mut PlanRun, saved: &Document) -> (HashMap<usize, Stop>, Vec<StaleZone>) {
-    let in_saved = |zone: &Option<String>, provider: &str| {
-        saved.zones.iter().find(|doc| doc.zone == *zone && doc.provider == provider)
-    };
-    run.zones.retain(|zone| {
-        let doc = zone.document();
-        in_saved(&doc.zone, &doc.provider).is_some()
-    });
+    let same_zone = |a: &ZoneDoc, b: &ZoneDoc| a.zone == b.zone && a.zone_id == b.zone_id && a.provider == b.provider;
+    let in_saved = |today: &ZoneDoc| saved.zones.iter().find(|doc| same_zone(doc, today));
+    run.zones.retain(|zone| in_saved(&zone.document()).is_some());
     run.homeless
         .retain(|doc| saved.zones.iter().any(|known| known.domains.iter().any(|domain| doc.domains.contains(domain))));
     let mut stops = HashMap::new();
@@ -36,7 +33,7 @@ pub fn narrow(run: &mut PlanRun, saved: &Document) -> (HashMap<usize, Stop>, Vec
         if today.error.is_some() {
             continue;
         }
-        let Some(planned) = in_saved(&today.zone, &today.provider) else { continue };
+        let Some(planned) = in_saved(&today) else { continue };
         let differences = compare_saved(planned, &today);
         if differences.is_empty() {
             continue;

@@ -103,10 +103,10 @@ pub struct ZoneVerification {
 /// What can be said of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
-    /// Nothing was asked.
-    Unchecked,
     /// Every reachable server gives it.
     Verified,
+    /// Nobody could be asked.
+    Unchecked,
     /// Some server does not.
     Incomplete,
     /// The parent names other servers.
@@ -323,8 +323,8 @@ impl ZoneVerification {
         if matches!(self.live, Live::No(_)) {
             return Verdict::NotLive;
         }
-        if matches!(self.live, Live::Unknown(_)) || self.servers.is_empty() {
-            return Verdict::Incomplete;
+        if self.servers.is_empty() {
+            return Verdict::Unchecked;
         }
         let mut current = false;
         for seen in self.servers.iter().filter(|seen| seen.target == target) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use mailzone_plan::document::ErrorDoc;
-use mailzone_provider::{Provider, ProviderError, Zone};
+use mailzone_provider::{Provider, ProviderError, ProviderErrorKind, Zone};
 use mailzone_record::Name;
 use tokio::task::JoinSet;
 
@@ -146,7 +146,9 @@ impl Listing {
 /// A provider's error as a zone's.
 pub fn provider_error(error: &ProviderError) -> ErrorDoc {
     let mut message = error.to_string();
-    let mut source = std::error::Error::source(error);
+    // What does not parse is told in full already; its cause is a summary of the same.
+    let told = matches!(error.kind, ProviderErrorKind::Protocol(_));
+    let mut source = std::error::Error::source(error).filter(|_| !told);
     while let Some(cause) = source {
         message = format!("{message}: {cause}");
         source = cause.source();

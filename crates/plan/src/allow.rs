@@ -42,7 +42,7 @@ impl Allow {
             Some("@") => owner == base,
             Some(name) => {
                 Name::parse_idn(name).is_ok_and(|absolute| absolute == *owner)
-                    || base.prepend(name).is_ok_and(|relative| relative == *owner)
+                    || (!name.ends_with('.') && base.prepend(name).is_ok_and(|relative| relative == *owner))
             }
         }
     }

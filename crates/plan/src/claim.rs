@@ -54,7 +54,7 @@ pub enum Own {
     Candidates,
     /// CAA records with one of these property tags (lower case).
     CaaTags(Vec<String>),
-    /// Exactly these.
+    /// Exactly these, however their character-strings are cut.
     Values(Vec<Rdata>),
 }
 
@@ -136,7 +136,7 @@ impl Claim {
                 Rdata::Caa(caa) => tags.iter().any(|tag| tag.eq_ignore_ascii_case(&caa.tag)),
                 _ => false,
             },
-            Own::Values(values) => values.contains(value),
+            Own::Values(values) => values.iter().any(|own| same_octets(own, value)),
         }
     }
 

@@ -40,7 +40,9 @@ fn claim_line(claim: &Claim) -> String {
         Own::Candidates => "candidates".to_owned(),
         Own::CaaTags(tags) => format!("tags {}", tags.join(",")),
         Own::Values(values) => {
-            format!("values {}", values.iter().map(ToString::to_string).collect::<Vec<_>>().join("|"))
+            let mut values: Vec<String> = values.iter().map(ToString::to_string).collect();
+            values.sort();
+            format!("values {}", values.join("|"))
         }
     };
     let mut want: Vec<String> = claim.want.iter().map(ToString::to_string).collect();

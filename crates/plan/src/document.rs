@@ -194,14 +194,22 @@ impl Document {
 
     /// Whether the digest is there and right.
     pub fn is_intact(&self) -> bool {
-        let computed = self.compute_digest().ok();
-        computed.is_some() && computed == self.digest
+        self.digest.is_some() && self.compute_digest().ok() == self.digest
     }
 
     fn compute_digest(&self) -> Result<String, serde_json::Error> {
-        let bare = Self { digest: None, ..self.clone() };
-        Ok(data_encoding::HEXLOWER.encode(&Sha256::digest(serde_json::to_vec(&bare)?)))
+        digest_of(serde_json::to_value(self)?)
     }
+}
+
+/// SHA-256 in hex over a document without its digest: its compact JSON with sorted keys. Fields that this version
+/// does not know count too, for a later one may have written them.
+pub(crate) fn digest_of(mut document: serde_json::Value) -> Result<String, serde_json::Error> {
+    if let Some(fields) = document.as_object_mut() {
+        fields.remove("digest");
+    }
+    document.sort_all_objects();
+    Ok(data_encoding::HEXLOWER.encode(&Sha256::digest(serde_json::to_vec(&document)?)))
 }
 
 impl ZoneDoc {

@@ -5,7 +5,7 @@ use mailzone_provider::Zone;
 use mailzone_record::{Name, Rdata, RecordType};
 
 use crate::merge::Part;
-use crate::{Claim, DomainFacts, MailUse, Merged, PlannedChange};
+use crate::{DomainFacts, MailUse, Merged, PlannedChange};
 
 /// Codes that stop a zone when a plan causes them (`design.md` section 5).
 const STOPPING: &[&str] = &["SPF-03"];
@@ -17,7 +17,7 @@ pub(crate) fn of_part(part: &Part<'_>, merged: &Merged<'_>, facts: Option<&Domai
     match claim.slot.kind {
         KindId::Mx => {
             found.extend(mx(part, facts));
-            found.extend(sts(claim, facts));
+            found.extend(sts(part, facts));
         }
         _ => {
             if let Some(finding) = near_miss(part, merged) {
@@ -89,14 +89,15 @@ fn is_null(values: &[Rdata]) -> bool {
     matches!(values, [Rdata::Mx(mx)] if mx.exchange.is_root())
 }
 
-/// MX hosts that an enforced MTA-STS policy does not name: senders would refuse to deliver to them.
-fn sts(claim: &Claim, facts: Option<&DomainFacts>) -> Option<Finding> {
+/// MX hosts that come and that an enforced MTA-STS policy does not name: senders would refuse to deliver to them.
+fn sts(part: &Part<'_>, facts: Option<&DomainFacts>) -> Option<Finding> {
     let policy = facts?.sts_policy.as_ref().filter(|policy| policy.mode == mta_sts::Mode::Enforce)?;
-    let missing: Vec<String> = claim
+    let had = |name: &Name| part.before.iter().any(|value| matches!(value, Rdata::Mx(mx) if mx.exchange == *name));
+    let missing: Vec<String> = part
         .want
         .iter()
         .filter_map(|value| match value {
-            Rdata::Mx(mx) if !mx.exchange.is_root() && !policy.covers(&mx.exchange) => {
+            Rdata::Mx(mx) if !mx.exchange.is_root() && !had(&mx.exchange) && !policy.covers(&mx.exchange) => {
                 Some(mx.exchange.to_text_without_dot())
             }
             _ => None,
@@ -105,7 +106,7 @@ fn sts(claim: &Claim, facts: Option<&DomainFacts>) -> Option<Finding> {
     (!missing.is_empty()).then(|| {
         Finding::guard(
             "GUARD-STS",
-            claim.owner.to_string(),
+            part.claim.owner.to_string(),
             format!(
                 "the enforced MTA-STS policy does not name {}: senders would not deliver there",
                 missing.join(", ")
@@ -117,15 +118,32 @@ fn sts(claim: &Claim, facts: Option<&DomainFacts>) -> Option<Finding> {
 
 /// Ours would come to stand beside a value that somebody meant to be it.
 fn near_miss(part: &Part<'_>, merged: &Merged<'_>) -> Option<Finding> {
-    let kind = kind(part.claim.slot.kind)?;
     if !part.before.is_empty() || part.want.is_empty() {
         return None;
     }
-    let near = merged.kept().iter().find(|value| kind.recognise(&value.rdata) == Recognition::NearMiss)?;
+    let near = near_value(part, merged)?;
     Some(Finding::guard(
         "GUARD-NEAR",
         part.claim.owner.to_string(),
-        format!("{} looks like {} and is not read as one: it would stay beside ours", near.rdata, part.claim.slot),
+        format!("{near} looks like {} and is not read as one: it would stay beside ours", part.claim.slot),
         "docs/guards.md",
     ))
+}
+
+/// A value that looks like ours and is not read as one stays: foreign, but worth knowing.
+pub(crate) fn near_miss_note(part: &Part<'_>, merged: &Merged<'_>) -> Option<Finding> {
+    let near = near_value(part, merged)?;
+    Some(Finding::new(
+        "NEAR-MISS",
+        Severity::Warning,
+        part.claim.owner.to_string(),
+        format!("{near} looks like {} and is not read as one: receivers ignore it", part.claim.slot),
+        "remove it at the provider, or correct it",
+        "docs/safety.md",
+    ))
+}
+
+fn near_value<'a>(part: &Part<'_>, merged: &Merged<'a>) -> Option<&'a Rdata> {
+    let kind = kind(part.claim.slot.kind)?;
+    merged.kept().iter().map(|value| &value.rdata).find(|rdata| kind.recognise(rdata) == Recognition::NearMiss)
 }

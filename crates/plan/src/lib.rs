@@ -9,6 +9,7 @@
 
 mod allow;
 mod claim;
+mod cut;
 mod digest;
 pub mod document;
 mod guard;
@@ -16,6 +17,7 @@ mod merge;
 mod order;
 mod saved;
 mod unchecked;
+mod unmanaged;
 mod zone;
 
 pub use allow::Allow;

@@ -12,6 +12,7 @@ use crate::Claim;
 /// live value that no claim owns into it; a change is made from a `Merged` alone.
 #[derive(Debug)]
 pub struct Merged<'a> {
+    rtype: RecordType,
     live: Option<&'a RRset>,
     after: Option<RRset>,
     kept: Vec<&'a Value>,
@@ -24,7 +25,7 @@ pub struct Merged<'a> {
 pub struct Part<'a> {
     /// The claim.
     pub claim: &'a Claim,
-    /// Its values before.
+    /// Its values before, sorted.
     pub before: Vec<&'a Rdata>,
     /// The values wanted, completed from the live ones where the claim leaves parts open.
     pub want: Cow<'a, [Rdata]>,
@@ -59,21 +60,23 @@ impl<'a> Merged<'a> {
         let parts: Vec<Part<'a>> = claims
             .iter()
             .map(|&claim| {
-                let before: Vec<&Rdata> = live_values.iter().map(|v| &v.rdata).filter(|r| claim.owns(r)).collect();
+                let mut before: Vec<&Rdata> = live_values.iter().map(|v| &v.rdata).filter(|r| claim.owns(r)).collect();
+                // A service may list them in another order each time; what is said of them stays the same.
+                before.sort();
                 let equality = claim.compare(&before);
                 let want = claim.want_beside(&before);
                 Part { claim, before, want, equality }
             })
             .collect();
-        let kept: Vec<&Value> =
+        let mut kept: Vec<&Value> =
             live_values.iter().filter(|value| !claims.iter().any(|claim| claim.owns(&value.rdata))).collect();
+        kept.sort_by(|a, b| a.rdata.cmp(&b.rdata));
 
         let mut values: Vec<Value> = Vec::with_capacity(live_values.len() + 1);
         for value in live_values {
-            let stays = match parts.iter().find(|part| part.claim.owns(&value.rdata)) {
-                None => true,
-                Some(part) => part.keeps_live(options) || part.want.contains(&value.rdata),
-            };
+            // Foreign values have no owner; where slots share a set, each of them has a say.
+            let mut owners = parts.iter().filter(|part| part.claim.owns(&value.rdata));
+            let stays = owners.all(|part| part.keeps_live(options) || part.want.contains(&value.rdata));
             if stays {
                 values.push(value.clone());
             }
@@ -88,14 +91,14 @@ impl<'a> Merged<'a> {
 
         let asked = if kept.is_empty() { claims.iter().find_map(|claim| claim.ttl) } else { None };
         let stored = asked.and_then(|ttl| options.ttl_range.nearest(ttl));
-        let ttl = if options.ttl_range.per_rrset {
-            stored.or_else(|| live.and_then(|set| set.ttl)).or(options.default_ttl).or(FALLBACK_TTL)
-        } else {
-            live.and_then(|set| set.ttl)
+        let ttl = match live {
+            Some(live) => stored.or(live.ttl),
+            None if options.ttl_range.per_rrset => stored.or(options.default_ttl).or(FALLBACK_TTL),
+            None => None,
         };
         let after = (!values.is_empty()).then(|| RRset::new(name.clone(), rtype, ttl, values));
-        let rounded_ttl = asked.zip(stored).filter(|(asked, stored)| asked != stored);
-        Self { live, after, kept, parts, rounded_ttl }
+        let rounded_ttl = asked.zip(stored).filter(|(asked, stored)| asked != stored && after.is_some());
+        Self { rtype, live, after, kept, parts, rounded_ttl }
     }
 
     /// The change that leads to the desired state; `None` when there is nothing to do.
@@ -108,6 +111,11 @@ impl<'a> Merged<'a> {
         if changed { RRsetChange::new(self.live.cloned(), self.after.clone()) } else { None }
     }
 
+    /// The type of the set.
+    pub fn rtype(&self) -> RecordType {
+        self.rtype
+    }
+
     /// The set as it is.
     pub fn live(&self) -> Option<&'a RRset> {
         self.live
@@ -118,7 +126,7 @@ impl<'a> Merged<'a> {
         self.after.as_ref()
     }
 
-    /// The values that no claim owns, in both.
+    /// The values that no claim owns, in both; sorted.
     pub fn kept(&self) -> &[&'a Value] {
         &self.kept
     }

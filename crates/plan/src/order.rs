@@ -1,6 +1,6 @@
 //! The order of changes: a relation between slots of the desired state (`design.md` section 9).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use mailzone_record::RRsetKey;
 
@@ -16,6 +16,7 @@ use crate::{Need, PlannedChange, Target, ZonePlan};
 /// or its zone not found.
 pub fn resolve_needs(zones: &mut [ZonePlan], elsewhere: &dyn Fn(&RRsetKey) -> Option<Target>) {
     let places = places(zones);
+    let left_out: HashSet<&RRsetKey> = zones.iter().flat_map(|plan| &plan.left_out).collect();
     let mut needs: Vec<(usize, usize, Vec<Need>)> = Vec::new();
     for (z, plan) in zones.iter().enumerate() {
         for (c, change) in plan.changes.iter().enumerate() {
@@ -24,7 +25,7 @@ pub fn resolve_needs(zones: &mut [ZonePlan], elsewhere: &dyn Fn(&RRsetKey) -> Op
                 .relies_on
                 .iter()
                 .filter(|key| (&key.name, key.rtype) != own)
-                .filter_map(|key| need(key, zones, &places, elsewhere))
+                .filter_map(|key| need(key, zones, &places, &left_out, elsewhere))
                 .collect();
             needs.push((z, c, found));
         }
@@ -35,6 +36,7 @@ pub fn resolve_needs(zones: &mut [ZonePlan], elsewhere: &dyn Fn(&RRsetKey) -> Op
     for plan in zones.iter_mut() {
         share_needs(&mut plan.changes);
     }
+    break_circles(zones, &places);
     stages(zones, &places);
     for plan in zones {
         plan.changes.sort_by(|a, b| {
@@ -89,6 +91,7 @@ fn need(
     key: &RRsetKey,
     zones: &[ZonePlan],
     places: &HashMap<RRsetKey, Place>,
+    left_out: &HashSet<&RRsetKey>,
     elsewhere: &dyn Fn(&RRsetKey) -> Option<Target>,
 ) -> Option<Need> {
     match places.get(key) {
@@ -97,12 +100,69 @@ fn need(
             let target = plan.targets[place.target].clone();
             Some(Need { zone: Some(plan.zone.name.clone()), target, pending: place.change.is_some() })
         }
+        // What was left out is nowhere and never will be.
+        None if left_out.contains(key) => None,
         None => elsewhere(key).map(|target| Need { zone: None, target, pending: false }),
     }
 }
 
-/// Raises each change's stage above those of the changes that it needs. A circle (which no configuration
-/// can make, for reliance goes from policies to keys to addresses) would end at the number of changes.
+/// Drops the needs that close a circle: both addresses of a host change, or the keys of two selectors. Whichever
+/// is dropped, one of them has to go first; the other still waits for it.
+fn break_circles(zones: &mut [ZonePlan], places: &HashMap<RRsetKey, Place>) {
+    let starts: Vec<usize> = zones
+        .iter()
+        .scan(0, |next, plan| {
+            let start = *next;
+            *next += plan.changes.len();
+            Some(start)
+        })
+        .collect();
+    // Changes of one unit (a CNAME and what replaces it) go out together: they are one node, the first of them.
+    let mut node: Vec<usize> = Vec::new();
+    for plan in zones.iter() {
+        for (c, _) in plan.changes.iter().enumerate() {
+            let joined = c > 0 && plan.changes[c - 1].with_next;
+            node.push(if joined { node[node.len() - 1] } else { node.len() });
+        }
+    }
+    let target = |need: &Need| {
+        let place = need.pending.then(|| places.get(&need.target.key)).flatten()?;
+        Some(node[starts[place.zone] + place.change?])
+    };
+    let mut edges: Vec<Vec<usize>> = vec![Vec::new(); node.len()];
+    for (z, plan) in zones.iter().enumerate() {
+        for (c, change) in plan.changes.iter().enumerate() {
+            edges[node[starts[z] + c]].extend(change.needs.iter().filter_map(target));
+        }
+    }
+    for z in 0..zones.len() {
+        for c in 0..zones[z].changes.len() {
+            let from = node[starts[z] + c];
+            zones[z].changes[c].needs.retain(|need| {
+                let Some(to) = target(need) else { return true };
+                let closes = leads_to(to, from, &edges);
+                if closes && let Some(at) = edges[from].iter().position(|&edge| edge == to) {
+                    edges[from].swap_remove(at);
+                }
+                !closes
+            });
+        }
+    }
+}
+
+fn leads_to(from: usize, to: usize, edges: &[Vec<usize>]) -> bool {
+    let mut seen = HashSet::from([from]);
+    let mut open = vec![from];
+    while let Some(at) = open.pop() {
+        if at == to {
+            return true;
+        }
+        open.extend(edges[at].iter().filter(|&&next| seen.insert(next)));
+    }
+    false
+}
+
+/// Raises each change's stage above those of the changes that it needs.
 fn stages(zones: &mut [ZonePlan], places: &HashMap<RRsetKey, Place>) {
     let changes: usize = zones.iter().map(|plan| plan.changes.len()).sum();
     for _ in 0..=changes {

@@ -1,7 +1,7 @@
 //! Saved plans. A plan file is never trusted: it can only narrow what the configuration asks for
 //! (`design.md` section 8).
 
-use crate::document::{Document, FORMAT_VERSION, ZoneDoc};
+use crate::document::{Document, FORMAT_VERSION, ZoneDoc, digest_of};
 
 /// Why a plan file cannot be used. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,8 @@ pub fn read(text: &str) -> Result<Document, SavedPlanError> {
         return Err(SavedPlanError::Newer { found: version.format_version });
     }
     let document: Document = serde_json::from_str(text)?;
-    if !document.is_intact() {
+    let digest = digest_of(serde_json::from_str(text)?)?;
+    if document.digest != Some(digest) {
         return Err(SavedPlanError::Edited);
     }
     if document.zones.iter().any(|zone| zone.source != "provider") {

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use mailzone_mailauth::{Class, Detail, Difference, Effect, Equality, Finding, KINDS, KindId, Severity, kind};
+use mailzone_mailauth::{Class, Detail, Difference, Effect, Equality, Finding, KindId, Severity, kind};
 use mailzone_provider::{Capabilities, Provider, RRsetChange, Refusal, Snapshot, Zone};
 use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Ttl, Value};
 
+use crate::cut::Cuts;
 use crate::merge::MergeOptions;
+use crate::unmanaged::{may_be_slot, removal_line, slots_of};
 use crate::{Allow, Claim, DomainFacts, Merged, Slot, Target, guard, unchecked};
 
 /// Everything that the plan of one zone is made of.
@@ -47,6 +49,8 @@ pub struct ZonePlan {
     pub error: Option<ZoneError>,
     /// What must be seen at the servers when all is done.
     pub targets: Vec<Target>,
+    /// What only a profile wants and the provider cannot hold: left out, and relied on by nothing.
+    pub left_out: Vec<RRsetKey>,
     /// RRsets by what happens to them.
     pub counts: Counts,
     /// The name servers that the zone itself names, sorted.
@@ -167,11 +171,14 @@ struct Planner<'a> {
     options: MergeOptions,
     apex: &'a Name,
     facts: HashMap<&'a Name, &'a DomainFacts>,
+    mentioned: HashSet<&'a Slot>,
+    formerly: HashSet<&'a Slot>,
     changes: Vec<PlannedChange>,
     findings: Vec<(Name, Finding)>,
     refusals: Vec<Refusal>,
     unmanaged: Vec<Unmanaged>,
     targets: Vec<Target>,
+    left_out: Vec<RRsetKey>,
     claimed: HashSet<RRsetKey>,
     counts: Counts,
 }
@@ -194,11 +201,14 @@ impl<'a> Planner<'a> {
             },
             apex: &input.zone.name,
             facts: input.domains.iter().map(|facts| (&facts.domain, facts)).collect(),
+            mentioned: input.domains.iter().flat_map(|facts| &facts.mentioned).collect(),
+            formerly: input.domains.iter().flat_map(|facts| &facts.formerly).collect(),
             changes: Vec::new(),
             findings: Vec::new(),
             refusals: Vec::new(),
             unmanaged: Vec::new(),
             targets: Vec::new(),
+            left_out: Vec::new(),
             claimed: HashSet::new(),
             counts: Counts::default(),
         }
@@ -209,26 +219,18 @@ impl<'a> Planner<'a> {
         for claim in self.input.claims {
             by_owner.entry(&claim.owner).or_default().entry(claim.rtype).or_default().push(claim);
         }
-        let cuts = if by_owner.is_empty() { BTreeSet::new() } else { self.cuts() };
+        if by_owner.is_empty() {
+            return;
+        }
+        let cuts = Cuts::new(self.apex, self.input.snapshot, self.input.claims);
         for (owner, by_type) in by_owner {
             self.plan_name(owner, by_type, &cuts);
         }
     }
 
-    /// Names below the apex that are delegated, or aliased as a whole (DNAME, RFC 6672).
-    fn cuts(&self) -> BTreeSet<&'a Name> {
-        let sets = self.input.snapshot.rrsets().iter();
-        sets.filter(|set| matches!(set.rtype, RecordType::NS | RecordType::DNAME) && set.name != *self.apex)
-            .map(|set| &set.name)
-            .collect()
-    }
-
-    fn plan_name(&mut self, owner: &'a Name, by_type: BTreeMap<RecordType, Vec<&'a Claim>>, cuts: &BTreeSet<&'a Name>) {
-        if let Some(cut) = cut_above(owner, self.apex, cuts) {
-            self.refusals.push(Refusal {
-                message: format!("{owner} is not in this zone's hands: {cut} is delegated to other name servers"),
-                remedy: format!("give the domain a provider that holds the zone {}", cut.to_text_without_dot()),
-            });
+    fn plan_name(&mut self, owner: &'a Name, by_type: BTreeMap<RecordType, Vec<&'a Claim>>, cuts: &Cuts<'a>) {
+        if let Some(refusal) = by_type.keys().find_map(|&rtype| cuts.refuse(owner, rtype)) {
+            self.refusals.push(refusal);
             return;
         }
         let mut at_name = AtName { owner, merged: Vec::with_capacity(by_type.len()), own_name: false };
@@ -241,11 +243,6 @@ impl<'a> Planner<'a> {
             at_name.own_name |= claims.iter().any(|claim| claim.own_name);
             let live = self.input.snapshot.get(owner, rtype);
             let merged = Merged::new(owner, rtype, live, &claims, self.options);
-            self.targets.push(Target {
-                key: RRsetKey { name: owner.clone(), rtype },
-                claims: claims.iter().map(|&claim| claim.clone()).collect(),
-                kept: merged.kept().iter().map(|value| value.rdata.clone()).collect(),
-            });
             self.claimed.insert(RRsetKey { name: owner.clone(), rtype });
             at_name.merged.push((rtype, merged));
         }
@@ -256,14 +253,24 @@ impl<'a> Planner<'a> {
                 return;
             }
         };
-        let creates_other = at_name.merged.iter().any(|(_, m)| m.change().is_some());
         let mut planned: Vec<PlannedChange> = Vec::new();
-        if let Some(cname) = replaced_cname.filter(|_| creates_other) {
-            planned.extend(self.replace_cname(cname, &at_name));
-        }
         for (_, merged) in &at_name.merged {
+            if self.leaves_out(owner, merged) {
+                continue;
+            }
+            self.targets.push(Target {
+                key: RRsetKey { name: owner.clone(), rtype: merged.rtype() },
+                claims: merged.parts().iter().map(|part| part.claim.clone()).collect(),
+                kept: merged.kept().iter().map(|value| value.rdata.clone()).collect(),
+            });
             planned.extend(self.planned_change(merged));
             self.explain(owner, merged);
+            let kept: Vec<&Rdata> = merged.kept().iter().map(|value| &value.rdata).collect();
+            let unmanaged = self.unmanaged_slots(owner, merged.rtype(), &kept);
+            self.unmanaged.extend(unmanaged);
+        }
+        if let Some(cname) = replaced_cname.filter(|_| !planned.is_empty()) {
+            planned.extend(self.replace_cname(cname, &at_name));
         }
         // A CNAME and anything else exclude each other (RFC 1034 section 3.6.2): deletion first.
         let has_cname = planned.iter().any(|p| p.change.rtype() == RecordType::CNAME);
@@ -322,6 +329,7 @@ impl<'a> Planner<'a> {
     fn replace_cname(&mut self, cname: &'a RRset, at_name: &AtName<'a>) -> Option<PlannedChange> {
         let change = RRsetChange::new(Some(cname.clone()), None)?;
         self.check(&change);
+        self.claimed.insert(cname.key());
         let slots: BTreeSet<Slot> =
             at_name.merged.iter().flat_map(|(_, m)| m.parts()).map(|part| part.claim.slot.clone()).collect();
         let target = first_value(cname);
@@ -349,30 +357,38 @@ impl<'a> Planner<'a> {
         })
     }
 
+    /// Whether only profiles want this set and the provider cannot hold it. What stands in the way of it
+    /// (a protected set) is a refusal all the same.
+    fn leaves_out(&mut self, owner: &Name, merged: &Merged<'a>) -> bool {
+        let Some(change) = merged.change() else { return false };
+        let protected = change.before().is_some_and(|set| set.protection.is_some());
+        let optional = merged.parts().iter().all(|part| part.claim.from_profile);
+        if protected || !optional || self.refusals_of(&change).is_empty() {
+            return false;
+        }
+        let rtype = merged.rtype();
+        self.findings.push((
+            owner.clone(),
+            Finding::new(
+                "PROFILE-01",
+                Severity::Warning,
+                owner.to_string(),
+                format!("the profile wants {rtype} records at {owner}, which this provider cannot store: left out"),
+                "take the key out of the profile, or ask for it in the domain to make it an error",
+                "design.md section 6",
+            ),
+        ));
+        self.counts.unchanged += u64::from(merged.live().is_some());
+        self.left_out.push(RRsetKey { name: owner.clone(), rtype });
+        true
+    }
+
     fn planned_change(&mut self, merged: &Merged<'a>) -> Option<PlannedChange> {
         let Some(change) = merged.change() else {
             self.counts.unchanged += u64::from(merged.after().is_some());
             return None;
         };
-        if !self.check(&change) && merged.parts().iter().all(|part| part.claim.from_profile) {
-            self.refusals.pop();
-            let owner = change.name();
-            self.findings.push((
-                owner.clone(),
-                Finding::new(
-                    "PROFILE-01",
-                    Severity::Warning,
-                    owner.to_string(),
-                    format!(
-                        "the profile wants {} records at {owner}, which this provider cannot store: left out",
-                        change.rtype()
-                    ),
-                    "take the key out of the profile, or ask for it in the domain to make it an error",
-                    "docs/configuration.md",
-                ),
-            ));
-            return None;
-        }
+        self.check(&change);
         let action = match (change.before(), change.after()) {
             (None, _) => Action::Create,
             (_, None) => Action::Delete,
@@ -393,8 +409,7 @@ impl<'a> Planner<'a> {
             };
             if different {
                 class = Some(class.map_or(difference.class, |c| c.and(difference.class)));
-                let takes_away = want.is_empty() || matches!(difference.class, Class::Tightens | Class::Breaks);
-                if takes_away || part.claim.relies_always {
+                if part.claim.relies_always || takes_away(part.claim.slot.kind, &want, difference.class) {
                     relies_on.extend(part.claim.relies_on.iter().cloned());
                 }
             } else if difference.class == Class::Cosmetic {
@@ -447,6 +462,9 @@ impl<'a> Planner<'a> {
                 (part.before.clone(), if changes { want.clone() } else { part.before.clone() })
             };
             found.extend(with_effect(kind.lint(owner, &before), kind.lint(owner, &after)));
+            if !found.iter().any(|finding| finding.code == "GUARD-NEAR") {
+                found.extend(guard::near_miss_note(part, merged));
+            }
             if part.equality == Equality::Equivalent && !self.input.normalize {
                 found.push(Finding::new(
                     "EQUIVALENT",
@@ -474,46 +492,56 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// Collects what the provider refuses. Says whether there is nothing.
-    fn check(&mut self, change: &RRsetChange) -> bool {
-        let refusals = match self.input.provider {
+    /// Collects what the provider refuses.
+    fn check(&mut self, change: &RRsetChange) {
+        let refusals = self.refusals_of(change);
+        self.refusals.extend(join(refusals));
+    }
+
+    fn refusals_of(&self, change: &RRsetChange) -> Vec<Refusal> {
+        match self.input.provider {
             Some(provider) => provider.refuse(change),
             None => self.input.capabilities.refuse(change),
-        };
-        match join(refusals) {
-            None => true,
-            Some(refusal) => {
-                self.refusals.push(refusal);
-                false
-            }
         }
     }
 
     /// Counts every live set, and finds the slots that nobody manages.
     fn survey(&mut self) {
-        let mentioned: HashSet<&Slot> = self.input.domains.iter().flat_map(|facts| &facts.mentioned).collect();
-        let formerly: HashSet<&Slot> = self.input.domains.iter().flat_map(|facts| &facts.formerly).collect();
         let mut values: Vec<&Rdata> = Vec::new();
         for set in self.input.snapshot.rrsets() {
             if !self.claimed.is_empty() && self.claimed.contains(&set.key()) {
                 continue;
             }
-            let slots = if may_be_slot(set) { slots_of(set, &mut values) } else { Vec::new() };
-            let unmanaged: Vec<Slot> = slots.into_iter().filter(|slot| !mentioned.contains(slot)).collect();
+            let unmanaged = if may_be_slot(set.rtype) {
+                values.clear();
+                values.extend(set.values.iter().map(|value| &value.rdata));
+                self.unmanaged_slots(&set.name, set.rtype, &values)
+            } else {
+                Vec::new()
+            };
             if unmanaged.is_empty() {
                 self.counts.foreign += 1;
-                continue;
-            }
-            self.counts.unmanaged += 1;
-            for slot in unmanaged {
-                let removal = removal_line(&slot, &set.key());
-                let formerly = formerly.contains(&slot);
-                self.unmanaged.push(Unmanaged { key: set.key(), slot, removal, formerly });
+            } else {
+                self.counts.unmanaged += 1;
+                self.unmanaged.extend(unmanaged);
             }
         }
-        // A TXT set that one slot shares (the SPF value at the apex) may hold other slots' values too.
         self.unmanaged.sort();
         self.unmanaged.dedup();
+    }
+
+    /// The slots among these values that the configuration does not mention.
+    fn unmanaged_slots(&self, name: &Name, rtype: RecordType, values: &[&Rdata]) -> Vec<Unmanaged> {
+        if values.is_empty() || !may_be_slot(rtype) {
+            return Vec::new();
+        }
+        let mut slots = slots_of(name, rtype, values);
+        slots.retain(|slot| !self.mentioned.contains(slot));
+        let entry = |slot: Slot| {
+            let key = RRsetKey { name: name.clone(), rtype };
+            Unmanaged { removal: removal_line(&slot, &key), formerly: self.formerly.contains(&slot), key, slot }
+        };
+        slots.into_iter().map(entry).collect()
     }
 
     fn finish(mut self) -> ZonePlan {
@@ -562,6 +590,7 @@ impl<'a> Planner<'a> {
             unmanaged: self.unmanaged,
             error,
             targets: self.targets,
+            left_out: self.left_out,
             counts: self.counts,
             apex_ns: apex_ns(self.input.snapshot, &zone.name),
             negative: negative(self.input.snapshot, &zone.name),
@@ -580,6 +609,7 @@ impl ZonePlan {
             unmanaged: Vec::new(),
             error: Some(error),
             targets: Vec::new(),
+            left_out: Vec::new(),
             counts: Counts::default(),
             apex_ns: Vec::new(),
             negative: None,
@@ -620,20 +650,12 @@ impl Action {
     }
 }
 
-/// The delegation (or DNAME) at or above `owner`. At the cut itself nothing of ours can stand, for the
-/// records there belong to the child (RFC 2181 section 6.1).
-fn cut_above<'a>(owner: &Name, apex: &Name, cuts: &BTreeSet<&'a Name>) -> Option<&'a Name> {
-    if cuts.is_empty() {
-        return None;
-    }
-    let mut name = owner.clone();
-    while name != *apex {
-        if let Some(cut) = cuts.get(&name) {
-            return Some(cut);
-        }
-        name = name.parent()?;
-    }
-    None
+/// Whether a change tightens or takes away, so that it waits for what its claim relies on. DMARC waits also when
+/// it is loosened in another tag at once: no guard covers the step above `none`.
+fn takes_away(kind: KindId, want: &[&Rdata], class: Class) -> bool {
+    want.is_empty()
+        || matches!(class, Class::Tightens | Class::Breaks)
+        || (kind == KindId::Dmarc && class == Class::Mixed)
 }
 
 /// Two slots that want different things of the same values.
@@ -678,48 +700,11 @@ fn with_effect(before: Vec<Finding>, after: Vec<Finding>) -> Vec<Finding> {
     kept.chain(cured).collect()
 }
 
-/// Most sets of a large zone can be passed over by their type alone.
-fn may_be_slot(set: &RRset) -> bool {
-    matches!(
-        set.rtype,
-        RecordType::TXT | RecordType::MX | RecordType::CNAME | RecordType::TLSA | RecordType::CAA | RecordType::PTR
-    )
-}
-
-fn slots_of<'a>(set: &'a RRset, values: &mut Vec<&'a Rdata>) -> Vec<Slot> {
-    values.clear();
-    values.extend(set.values.iter().map(|value| &value.rdata));
-    KINDS
-        .iter()
-        .filter_map(|kind| {
-            let live = kind.slot_at(&set.name, set.rtype, values)?;
-            Some(Slot { domain: live.domain, kind: kind.id(), key: live.key })
-        })
-        .collect()
-}
-
-/// The line that, put into the configuration, removes the slot.
-fn removal_line(slot: &Slot, key: &RRsetKey) -> String {
-    let domain = slot.domain.to_text_without_dot();
-    let kind = slot.kind;
-    match (kind, &slot.key) {
-        (KindId::Tlsa, _) => format!("[hosts.\"{domain}\"] tlsa = \"absent\""),
-        (KindId::ReportAuthorisation, _) => {
-            let name = key.name.to_text_without_dot();
-            format!("[[domains.\"{domain}\".records]] name = \"{name}.\", type = \"TXT\", absent = true")
-        }
-        (_, Some(part)) => format!("[domains.\"{domain}\"] {kind}.{} = \"absent\"", toml_key(part)),
-        (_, None) => format!("[domains.\"{domain}\"] {kind} = \"absent\""),
-    }
-}
-
-fn toml_key(key: &str) -> String {
-    let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if bare { key.to_owned() } else { format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\"")) }
-}
-
+/// The values in an order of their own: a service may list them in another each time.
 fn values_of(set: Option<&RRset>) -> Vec<&Rdata> {
-    set.map(|set| set.values.iter().map(|value| &value.rdata).collect()).unwrap_or_default()
+    let mut values: Vec<&Rdata> = set.into_iter().flat_map(|set| &set.values).map(|value| &value.rdata).collect();
+    values.sort();
+    values
 }
 
 fn first_value(set: &RRset) -> String {

@@ -240,7 +240,8 @@ fn remark_item(block: &Block<'_>, entry: &Entry<'_>, fold: Fold) -> String {
     let shown = |text: &str| block.show(text).into_owned();
     let mut item = match entry.what {
         What::Error(error) => {
-            let message = prose(&cut(&shown(&error.message), LONG_SENTENCE));
+            let lines = error.message.split('\n').map(|line| prose(&cut(&shown(line), LONG_SENTENCE)));
+            let message = lines.collect::<Vec<_>>().join("<br>");
             let remedy = help(&shown(&error.remedy));
             format!("- **{}**: {message}{remedy}", remark::error_word(&error.kind))
         }

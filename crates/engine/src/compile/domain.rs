@@ -4,7 +4,7 @@ use mailzone_config::{
     CaaSetting, DkimSetting, Domain, Located, MailUse as ConfiguredUse, MtaSts, MtaStsHost, MtaStsMode, MtaStsSetting,
     MxSetting, RecordSetting, Settings, Slot as Wanted, TextOrCname,
 };
-use mailzone_mailauth::{KindId, dkim, mta_sts, spf};
+use mailzone_mailauth::{KindId, dkim, dmarc, mta_sts, spf};
 use mailzone_plan::{Allow, Claim, DomainFacts, MailUse, Own, Slot};
 use mailzone_record::{Mx, Name, RRsetKey, Rdata, RecordType, Txt};
 
@@ -131,11 +131,15 @@ impl Builder<'_> {
         let slot = self.mention(KindId::Dmarc, None);
         let Ok(owner) = domain.name.prepend("_dmarc") else { return };
         let Some((txt, cname)) = text_or_cname(&setting.value) else { return };
-        let mut relies_on: Vec<RRsetKey> = live_selectors(domain).collect();
-        if matches!(&domain.spf, Some(spf) if spf.value.wanted().is_some()) {
-            relies_on.push(RRsetKey { name: domain.name.clone(), rtype: RecordType::TXT });
+        let mut relies_on: Vec<RRsetKey> = Vec::new();
+        // Without a policy above `none` nothing is lost that is not signed or authorised yet.
+        if matches!(&setting.value, Wanted::Want(TextOrCname::Text(text)) if is_enforced(text)) {
+            relies_on.extend(live_selectors(domain));
+            if matches!(&domain.spf, Some(spf) if spf.value.wanted().is_some()) {
+                relies_on.push(RRsetKey { name: domain.name.clone(), rtype: RecordType::TXT });
+            }
+            relies_on.extend(authorisations.needed_by(&domain.name));
         }
-        relies_on.extend(authorisations.needed_by(&domain.name));
         self.text_or_cname(slot, &owner, Own::Candidates, txt, cname, setting.from_profile, |claim| {
             claim.relies_on.clone_from(&relies_on);
         });
@@ -313,6 +317,14 @@ fn uses_mx(text: &str) -> bool {
     let Ok(record) = spf::Record::parse(text) else { return false };
     let own_mx = |mechanism: &spf::Mechanism| mechanism.name() == "mx" && mechanism.domain().is_none();
     record.directives().any(|(_, mechanism)| own_mx(mechanism))
+}
+
+/// Whether a DMARC record asks for more than reports, of the domain or the names below it.
+fn is_enforced(text: &str) -> bool {
+    let Ok(record) = dmarc::Record::parse(text) else { return false };
+    let policies =
+        [record.effective_policy(), record.effective_subdomain_policy(), record.effective_nonexistent_policy()];
+    policies.iter().any(|policy| *policy > dmarc::Policy::None)
 }
 
 /// The RRsets of the selectors that verify mail: wanted and not revoked.

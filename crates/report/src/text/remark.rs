@@ -37,8 +37,13 @@ pub(super) fn allowed(page: &mut Page, finding: &Finding, shown: &impl Fn(&str) 
 
 /// Why a zone has no plan.
 pub(super) fn error(page: &mut Page, error: &ErrorDoc, shown: &impl Fn(&str) -> String) {
-    let line = Line::new(2).put(Label::Error, error_word(&error.kind)).plain(": ");
-    page.line(&line.plain(cut(&shown(&error.message), LONG_SENTENCE)));
+    // A file that does not parse is told line by line, each with the text it is about.
+    let mut lines = error.message.split('\n');
+    let first = Line::new(2).put(Label::Error, error_word(&error.kind)).plain(": ");
+    page.line(&first.plain(cut(&shown(lines.next().unwrap_or_default()), LONG_SENTENCE)));
+    for line in lines {
+        page.whole(&Line::new(6).put(Label::Muted, "| ").plain(cut(&shown(line), LONG_SENTENCE)));
+    }
     remedy(page, &shown(&error.remedy), 2);
 }
 
@@ -77,7 +82,7 @@ pub(crate) fn error_word(kind: &str) -> &'static str {
         "refused" => "refused",
         "unreachable" => "provider not reachable",
         "throttled" => "provider asks to wait",
-        "protocol" => "provider not understood",
+        "protocol" => "not understood",
         _ => "error",
     }
 }
