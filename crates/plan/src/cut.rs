@@ -47,8 +47,13 @@ impl<'a> Cuts<'a> {
                 // At the cut stand the delegation itself and its DS; the rest is the child's (RFC 2181 section 6.1).
                 Some(&RecordType::NS) if name != *owner || !matches!(rtype, RecordType::NS | RecordType::DS) => {
                     return Some(Refusal {
-                        message: format!("{owner} is not in this zone's hands: {name} is delegated to other name servers"),
-                        remedy: format!("give the domain a provider that holds the zone {}", name.to_text_without_dot()),
+                        message: format!(
+                            "{owner} is not in this zone's hands: {name} is delegated to other name servers"
+                        ),
+                        remedy: format!(
+                            "give the domain a provider that holds the zone {}",
+                            name.to_text_without_dot()
+                        ),
                     });
                 }
                 // A DNAME takes what is below it, not what stands beside it (RFC 6672 section 2.3).
