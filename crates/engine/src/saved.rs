@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mailzone_plan::document::ZoneDoc;
+use mailzone_plan::document::{ErrorDoc, ZoneDoc};
 use mailzone_plan::{Document, SavedDifference, compare_saved};
 
 use crate::apply::Stop;
@@ -26,6 +26,9 @@ pub fn narrow(run: &mut PlanRun, saved: &Document) -> (HashMap<usize, Stop>, Vec
     run.zones.retain(|zone| in_saved(&zone.document()).is_some());
     run.homeless
         .retain(|doc| saved.zones.iter().any(|known| known.domains.iter().any(|domain| doc.domains.contains(domain))));
+    let gone: Vec<ZoneDoc> =
+        saved.zones.iter().filter(|doc| is_gone(doc, run, same_zone)).map(no_longer_asked).collect();
+    run.homeless.extend(gone);
     let mut stops = HashMap::new();
     let mut stale = Vec::new();
     for (at, zone) in run.zones.iter().enumerate() {
@@ -44,4 +47,24 @@ pub fn narrow(run: &mut PlanRun, saved: &Document) -> (HashMap<usize, Stop>, Vec
         stale.push(StaleZone { zone: today.label().to_owned(), differences });
     }
     (stops, stale)
+}
+
+/// Whether nothing of the run stands for a zone that the saved plan changes.
+fn is_gone(doc: &ZoneDoc, run: &PlanRun, same_zone: impl Fn(&ZoneDoc, &ZoneDoc) -> bool) -> bool {
+    let known = run.zones.iter().any(|zone| same_zone(doc, &zone.document()));
+    let homeless = run.homeless.iter().any(|lost| lost.domains.iter().any(|domain| doc.domains.contains(domain)));
+    !doc.changes.is_empty() && !known && !homeless
+}
+
+fn no_longer_asked(doc: &ZoneDoc) -> ZoneDoc {
+    let error = ErrorDoc {
+        kind: "configuration".into(),
+        message: format!(
+            "the saved plan changes {} at {}, and the configuration no longer asks for anything there",
+            doc.label(),
+            doc.provider
+        ),
+        remedy: "make a new plan".into(),
+    };
+    ZoneDoc { error: Some(error), changes: Vec::new(), ..doc.clone() }
 }
