@@ -67,6 +67,11 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         }
         let writable = writable(&run, &stops);
         if writable > 0 && !args.yes {
+            if global.format == Format::Json {
+                // The document follows when all is done; what is asked about is shown all the same.
+                let options = TextOptions { color: false, hints: false, ..planning::text_options(args.planning.full, ui) };
+                ui.talk(&mailzone_report::text::plan(&document, &options));
+            }
             confirm(writable, ui)?;
         }
         let verifier = context::verifier(Some(&settings), None);
