@@ -9,7 +9,7 @@ use mailzone_engine::apply::{AppliedZone, ApplyContext, Stop, apply, stop_of};
 use mailzone_engine::plan::{PlanRun, plan};
 use mailzone_engine::saved::{StaleZone, narrow};
 use mailzone_engine::verify::Wait;
-use mailzone_engine::{Cancel, Code};
+use mailzone_engine::Code;
 use mailzone_plan::document::ExitZone;
 use mailzone_plan::{Document, SavedDifference, read_saved};
 use mailzone_record::Name;
@@ -22,6 +22,8 @@ use crate::embedded;
 use crate::registry;
 use crate::ui::Ui;
 use crate::views;
+
+use super::shared::{on_interrupt, only, text_options};
 
 use super::latency::{self, Measurement};
 use super::plan as planning;
@@ -40,7 +42,7 @@ pub(super) fn run_without_plan(global: &Global, args: &ApplyArgs, ui: &Ui) -> Re
 }
 
 fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Result<Code, Code> {
-    super::only(global, &[Format::Text, Format::Json], ui)?;
+    only(global, &[Format::Text, Format::Json], ui)?;
     let settings = context::load(global, ui)?;
     let (saved, names) = split_targets(&args.targets, ui)?;
     let domains = context::selected(&settings, &names, ui)?;
@@ -60,7 +62,7 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         let document = planning::document_of(&run);
         if global.format == Format::Text {
             if show_plan {
-                let options = TextOptions { hints: false, ..planning::text_options(args.planning.full, ui) };
+                let options = TextOptions { hints: false, ..text_options(args.planning.full, ui) };
                 planning::show(&document, Format::Text, &options, ui);
             }
             say_stale(&stale, ui);
@@ -69,7 +71,7 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         if writable > 0 && !args.yes {
             if global.format == Format::Json {
                 // The document follows when all is done; what is asked about is shown all the same.
-                let options = TextOptions { color: false, hints: false, ..planning::text_options(args.planning.full, ui) };
+                let options = TextOptions { color: false, hints: false, ..text_options(args.planning.full, ui) };
                 ui.talk(&mailzone_report::text::plan(&document, &options));
             }
             confirm(writable, ui)?;
@@ -269,7 +271,7 @@ fn show(
             ui.data(&mailzone_report::json::to_string(&view).unwrap_or_default());
         }
         _ => {
-            ui.data(&mailzone_report::text::apply(&view, &planning::text_options(args.planning.full, ui)));
+            ui.data(&mailzone_report::text::apply(&view, &text_options(args.planning.full, ui)));
             for zone in applied {
                 if let Some(problem) = zone.problem.as_ref().filter(|_| zone.zone.plan.error.is_none()) {
                     ui.error(&format!("{}: {problem}", zone.zone.plan.zone.name), None);
@@ -297,18 +299,4 @@ fn wait_of(wait: WaitFor) -> Wait {
         WaitFor::Resolvers => Wait::Resolvers,
         WaitFor::None => Wait::None,
     }
-}
-
-/// A switch that Ctrl-C throws. A second one ends the program at once, as usual.
-pub(super) fn on_interrupt() -> Cancel {
-    let (canceller, cancel) = Cancel::new();
-    tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            canceller.cancel();
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(i32::from(Code::Interrupted.number()));
-            }
-        }
-    });
-    cancel
 }

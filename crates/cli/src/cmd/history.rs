@@ -8,9 +8,11 @@ use crate::args::{Format, Global};
 use crate::context;
 use crate::ui::Ui;
 
+use super::shared::{envelope, only, text_options};
+
 /// Lists what was applied, newest first.
 pub(super) fn run(global: &Global, ui: &Ui) -> Result<Code, Code> {
-    super::only(global, &[Format::Text, Format::Json], ui)?;
+    only(global, &[Format::Text, Format::Json], ui)?;
     let state = match &global.state_dir {
         Some(path) => mailzone_engine::StateDir::new(path),
         None => context::state_dir(global, &context::load(global, ui)?),
@@ -35,8 +37,8 @@ pub(super) fn run(global: &Global, ui: &Ui) -> Result<Code, Code> {
         .collect();
     let history = view::History { entries };
     match global.format {
-        Format::Json => ui.data(&super::verify::envelope(history, Exit::default())),
-        _ => ui.data(&mailzone_report::text::history(&history, &super::plan::text_options(false, ui))),
+        Format::Json => ui.data(&envelope(history, Exit::default())),
+        _ => ui.data(&mailzone_report::text::history(&history, &text_options(false, ui))),
     };
     Ok(Code::Done)
 }

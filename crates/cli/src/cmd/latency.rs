@@ -19,6 +19,8 @@ use crate::registry;
 use crate::ui::Ui;
 use crate::views::{self, Measured};
 
+use super::shared::{envelope, only, text_options};
+
 /// How much to measure, and against what.
 #[derive(Debug, Clone)]
 pub(super) struct Measurement {
@@ -30,7 +32,7 @@ pub(super) struct Measurement {
 
 /// Measures the servers of each domain, and the resolvers.
 pub(super) fn run(global: &Global, args: &LatencyArgs, ui: &Ui) -> Result<Code, Code> {
-    super::only(global, &[Format::Text, Format::Json], ui)?;
+    only(global, &[Format::Text, Format::Json], ui)?;
     let settings = context::load_if_any(global, ui)?;
     let mut domains = Vec::with_capacity(args.domains.len());
     for text in &args.domains {
@@ -172,13 +174,13 @@ fn show(reports: &[view::LatencyReport], failed: &[String], fail: bool, format: 
             let exit = Exit { code: code.number(), zones: exits };
             // One domain: its fields stand at the top, as documented; several: a list of them.
             let text = match reports {
-                [one] => super::verify::envelope(one, exit),
-                many => super::verify::envelope(Several { reports: many }, exit),
+                [one] => envelope(one, exit),
+                many => envelope(Several { reports: many }, exit),
             };
             ui.data(&text);
         }
         _ => {
-            let options = super::plan::text_options(false, ui);
+            let options = text_options(false, ui);
             for report in reports {
                 ui.data(&mailzone_report::text::latency(report, &options));
             }

@@ -16,9 +16,11 @@ use crate::context;
 use crate::ui::Ui;
 use crate::views;
 
+use super::shared::{envelope, only, text_options};
+
 /// Configuration and records only, offline.
 pub(super) fn run(global: &Global, args: &LintArgs, ui: &Ui) -> Result<Code, Code> {
-    super::only(global, &[Format::Text, Format::Json], ui)?;
+    only(global, &[Format::Text, Format::Json], ui)?;
     let settings = context::load(global, ui)?;
     if let Some(domain) = &args.explain {
         return explain(&settings, domain, ui);
@@ -32,8 +34,8 @@ pub(super) fn run(global: &Global, args: &LintArgs, ui: &Ui) -> Result<Code, Cod
     }
     let code = if zones.is_empty() && !failing(&report.findings) { Code::Done } else { Code::Check };
     match global.format {
-        Format::Json => ui.data(&super::verify::envelope(report, Exit { code: code.number(), zones })),
-        _ => ui.data(&mailzone_report::text::lint(&report, &super::plan::text_options(false, ui))),
+        Format::Json => ui.data(&envelope(report, Exit { code: code.number(), zones })),
+        _ => ui.data(&mailzone_report::text::lint(&report, &text_options(false, ui))),
     };
     Ok(code)
 }

@@ -8,14 +8,13 @@ mod lint;
 mod plan;
 mod providers;
 mod serve;
+mod shared;
 mod try_it;
 mod verify;
 
 use std::process::ExitCode;
 
-use mailzone_engine::Code;
-
-use crate::args::{Cli, Command, Format, Global, LogFormat};
+use crate::args::{Cli, Command, Global, LogFormat};
 use crate::ui::Ui;
 
 /// Runs a command to its exit code.
@@ -40,15 +39,6 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     };
     ui.finish_progress();
     ExitCode::from(code.unwrap_or_else(|code| code).number())
-}
-
-/// Refuses a format that a command has no form for.
-fn only(global: &Global, allowed: &[Format], ui: &Ui) -> Result<(), Code> {
-    if allowed.contains(&global.format) {
-        return Ok(());
-    }
-    ui.error("this command has no output in that format", Some("use --format text or json"));
-    Err(Code::Error)
 }
 
 /// The log goes to standard error; `-vv` shows each question and request.

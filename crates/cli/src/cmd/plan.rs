@@ -18,6 +18,8 @@ use crate::context;
 use crate::registry;
 use crate::ui::Ui;
 
+use super::shared::text_options;
+
 /// Shows the difference; writes nothing but the file of `--out`.
 pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Code> {
     let settings = context::load(global, ui)?;
@@ -59,11 +61,6 @@ pub(super) fn show(document: &Document, format: Format, options: &TextOptions, u
         Format::Markdown => markdown::plan(document, markdown::COMMENT_LIMIT),
     };
     ui.data(&text);
-}
-
-/// How text is laid out on this terminal.
-pub(super) fn text_options(full: bool, ui: &Ui) -> TextOptions {
-    TextOptions { width: ui.width(), color: ui.color(), full, verbose: ui.verbose() > 0, ..TextOptions::default() }
 }
 
 /// What the engine is asked for.

@@ -13,6 +13,8 @@ use crate::registry;
 use crate::ui::Ui;
 use crate::views;
 
+use super::shared::{envelope, only};
+
 /// One provider.
 #[derive(Debug, Serialize)]
 struct ProviderView {
@@ -44,7 +46,7 @@ struct ProvidersView {
 
 /// Of each configured provider: rights, zones, limits.
 pub(super) fn run(global: &Global, ui: &Ui) -> Result<Code, Code> {
-    super::only(global, &[Format::Text, Format::Json], ui)?;
+    only(global, &[Format::Text, Format::Json], ui)?;
     let settings = context::load(global, ui)?;
     let providers = registry::providers(&settings);
     let mut views = Vec::new();
@@ -87,7 +89,7 @@ pub(super) fn run(global: &Global, ui: &Ui) -> Result<Code, Code> {
                 .map(|zone| mailzone_plan::document::ExitZone { zone, code: Code::Error.number() })
                 .collect();
             let exit = mailzone_plan::document::Exit { code: code.number(), zones };
-            ui.data(&super::verify::envelope(ProvidersView { providers: views }, exit));
+            ui.data(&envelope(ProvidersView { providers: views }, exit));
         }
         _ => {
             ui.data(&text(&views));

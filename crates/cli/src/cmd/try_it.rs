@@ -7,6 +7,8 @@ use mailzone_engine::Code;
 use crate::args::{ApplyArgs, AskArgs, Format, Global, LatencyArgs, PlanArgs, Planning, Servers, TryArgs, WaitFor};
 use crate::ui::Ui;
 
+use super::shared::only;
+
 /// The project that is written, as it stands in `examples/try`.
 const FILES: &[(&str, &str)] = &[
     ("mailzone.toml", include_str!("../../../../examples/try/mailzone.toml")),
@@ -25,7 +27,7 @@ const DOMAIN: &str = "example.test";
 
 /// Writes a small project, then plans, applies, verifies and measures it, on loopback alone.
 pub(super) fn run(global: &Global, args: &TryArgs, ui: &Ui) -> Result<Code, Code> {
-    super::only(global, &[Format::Text], ui)?;
+    only(global, &[Format::Text], ui)?;
     write_project(&args.dir).map_err(|message| {
         ui.error(&message, Some("name a new or empty directory"));
         Code::Error

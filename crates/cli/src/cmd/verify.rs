@@ -12,7 +12,6 @@ use mailzone_plan::Target;
 use mailzone_plan::document::{Exit, ExitZone};
 use mailzone_probe::Before;
 use mailzone_record::Name;
-use mailzone_report::view;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -23,6 +22,8 @@ use crate::registry;
 use crate::ui::Ui;
 use crate::views;
 
+use super::shared::{envelope, on_interrupt, only, text_options};
+
 /// Zones that are asked about at a time.
 const ZONES_AT_A_TIME: usize = 64;
 
@@ -31,7 +32,7 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(120);
 
 /// Is the desired state visible everywhere? Reads no secret and contacts no provider.
 pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code> {
-    super::only(global, &[Format::Text, Format::Json], ui)?;
+    only(global, &[Format::Text, Format::Json], ui)?;
     let settings = context::load(global, ui)?;
     let domains = context::selected(&settings, &args.domains, ui)?;
     let compiled = context::compiled(&settings);
@@ -71,25 +72,12 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
                 ui.data(&envelope(body, exit));
             }
             _ => {
-                let options = super::plan::text_options(false, ui);
+                let options = text_options(false, ui);
                 ui.data(&mailzone_report::text::verify(&body, &options));
             }
         }
         Ok(code)
     })
-}
-
-/// A document of any command as JSON.
-pub(super) fn envelope<T: serde::Serialize>(body: T, exit: Exit) -> String {
-    let document = view::Envelope {
-        format_version: mailzone_plan::document::FORMAT_VERSION,
-        tool_version: env!("CARGO_PKG_VERSION").into(),
-        created: context::now(),
-        body,
-        exit,
-    };
-    // Our views have string keys only, which is all that can fail.
-    mailzone_report::json::to_string(&document).unwrap_or_default()
 }
 
 /// What to look for, by the domain whose zone it is expected in.
@@ -116,7 +104,7 @@ async fn ask(
     deadline: Duration,
 ) -> Vec<ZoneVerification> {
     let gate = Arc::new(Semaphore::new(ZONES_AT_A_TIME));
-    let cancel = super::apply::on_interrupt();
+    let cancel = on_interrupt();
     let mut running = JoinSet::new();
     for (zone, targets) in questions {
         let given = if flags.is_empty() { nearest(servers, &zone) } else { flags.to_vec() };

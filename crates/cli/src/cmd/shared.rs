@@ -1,0 +1,51 @@
+//! What several commands do alike.
+
+use mailzone_engine::{Cancel, Code};
+use mailzone_plan::document::{Exit, FORMAT_VERSION};
+use mailzone_report::text::TextOptions;
+use mailzone_report::{json, view};
+
+use crate::args::{Format, Global};
+use crate::context;
+use crate::ui::Ui;
+
+/// Refuses a format that a command has no form for.
+pub(super) fn only(global: &Global, allowed: &[Format], ui: &Ui) -> Result<(), Code> {
+    if allowed.contains(&global.format) {
+        return Ok(());
+    }
+    ui.error("this command has no output in that format", Some("use --format text or json"));
+    Err(Code::Error)
+}
+
+/// How text is laid out on this terminal.
+pub(super) fn text_options(full: bool, ui: &Ui) -> TextOptions {
+    TextOptions { width: ui.width(), color: ui.color(), full, verbose: ui.verbose() > 0, ..TextOptions::default() }
+}
+
+/// A document of any command as JSON.
+pub(super) fn envelope<T: serde::Serialize>(body: T, exit: Exit) -> String {
+    let document = view::Envelope {
+        format_version: FORMAT_VERSION,
+        tool_version: env!("CARGO_PKG_VERSION").into(),
+        created: context::now(),
+        body,
+        exit,
+    };
+    // Our views have string keys only, which is all that can fail.
+    json::to_string(&document).unwrap_or_default()
+}
+
+/// A switch that Ctrl-C throws. A second one ends the program at once, as usual.
+pub(super) fn on_interrupt() -> Cancel {
+    let (canceller, cancel) = Cancel::new();
+    tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            canceller.cancel();
+            if tokio::signal::ctrl_c().await.is_ok() {
+                std::process::exit(i32::from(Code::Interrupted.number()));
+            }
+        }
+    });
+    cancel
+}
