@@ -3,12 +3,13 @@
 use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use mailzone_record::zonefile::ZoneFile;
 use mailzone_record::{Name, Ttl};
@@ -226,6 +227,11 @@ impl Running {
         assert!(status.success());
     }
 
+    /// Its standard input, where it was given one.
+    pub(crate) fn input(&mut self) -> &mut ChildStdin {
+        self.child.stdin.as_mut().unwrap()
+    }
+
     /// Waits for its end.
     pub(crate) fn finish(mut self) -> Output {
         let status = self.child.wait().unwrap();
@@ -250,7 +256,7 @@ pub(crate) struct Serving {
     pub(crate) running: Running,
 }
 
-/// What a program writes, line by line as it comes.
+/// What a program writes, as it comes.
 #[derive(Debug)]
 pub(crate) struct Lines {
     seen: Arc<(Mutex<(String, bool)>, std::sync::Condvar)>,
@@ -262,12 +268,12 @@ impl Lines {
         let seen = Arc::new((Mutex::new((String::new(), false)), std::sync::Condvar::new()));
         let shared = Arc::clone(&seen);
         let reader = std::thread::spawn(move || {
-            let mut from = BufReader::new(from);
-            let mut line = Vec::new();
-            while from.by_ref().read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-                shared.0.lock().unwrap().0.push_str(&String::from_utf8_lossy(&line));
+            let mut from = from;
+            let mut bytes = [0; 4096];
+            // By pieces, not by lines: a question has no line end.
+            while let Ok(read @ 1..) = from.read(&mut bytes) {
+                shared.0.lock().unwrap().0.push_str(&String::from_utf8_lossy(&bytes[..read]));
                 shared.1.notify_all();
-                line.clear();
             }
             shared.0.lock().unwrap().1 = true;
             shared.1.notify_all();
@@ -275,17 +281,32 @@ impl Lines {
         Self { seen, reader: Some(reader) }
     }
 
-    /// The first line that has `part` in it, as soon as it is written. The test ends if the program does first.
+    /// The first line that has `part` in it, as soon as it is there. The test ends if the program does first, or
+    /// says nothing for a minute.
     #[track_caller]
     pub(crate) fn wait_for(&self, part: &str) -> String {
+        self.wait(part, true)
+    }
+
+    /// The same for a question, which has no line end.
+    #[track_caller]
+    pub(crate) fn wait_for_question(&self, part: &str) -> String {
+        self.wait(part, false)
+    }
+
+    #[track_caller]
+    fn wait(&self, part: &str, whole: bool) -> String {
         let (lock, changed) = &*self.seen;
         let mut seen = lock.lock().unwrap();
         loop {
-            if let Some(line) = seen.0.lines().find(|line| line.contains(part)) {
+            let found = |line: &&str| line.contains(part) && (line.ends_with('\n') || !whole);
+            if let Some(line) = seen.0.split_inclusive('\n').find(found) {
                 return line.to_owned();
             }
             assert!(!seen.1, "it ended without {part:?}:\n{}", seen.0);
-            seen = changed.wait(seen).unwrap();
+            let (next, waited) = changed.wait_timeout(seen, Duration::from_secs(60)).unwrap();
+            assert!(!waited.timed_out(), "nothing came for a minute, {part:?} neither:\n{}", next.0);
+            seen = next;
         }
     }
 

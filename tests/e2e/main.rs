@@ -3,5 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends with its first surprise")]
 
 mod architecture;
+mod exit_codes;
 #[allow(dead_code, reason = "a box of tools for every module")]
 mod harness;
