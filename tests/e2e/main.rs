@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends with its first surprise")]
 
+mod apply;
 mod architecture;
 mod exit_codes;
 #[allow(dead_code, reason = "a box of tools for every module")]
 mod harness;
+mod messy;
+mod settle;
