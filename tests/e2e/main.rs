@@ -4,8 +4,12 @@
 
 mod apply;
 mod architecture;
+#[cfg(feature = "crash-points")]
+mod crash;
 mod exit_codes;
 #[allow(dead_code, reason = "a box of tools for every module")]
 mod harness;
 mod messy;
+mod saved;
+mod scale;
 mod settle;
