@@ -83,6 +83,42 @@ fn what_is_never_served_never_lets_the_policy_tighten() {
     project.run_to(0, ["plan", "--detailed-exitcode"]);
 }
 
+#[test]
+fn a_cname_and_what_replaces_it_are_held_together() {
+    let cname = "_dmarc CNAME _dmarc.hoster.example.";
+    let server = DnsServer::start(&[("example.test", zone_text("example.test", &[cname]))]);
+    let project = site("", &[cname]);
+    project.write("mailzone.toml", asking(&server.address().to_string(), "100ms", TIGHTENING));
+    let held = apply(&project, 3, &["--allow", "GUARD-CNAME"]);
+    assert_eq!(
+        outcomes(&held),
+        ["example.test. TXT: applied", "_dmarc.example.test. CNAME: held", "_dmarc.example.test. TXT: held"]
+    );
+    assert!(project.read("zones/example.test.zone").contains(cname));
+}
+
+#[test]
+fn a_policy_waits_for_every_selector_that_is_not_revoked() {
+    let keys = format!("dkim.s1 = {{ txt = \"{KEY}\" }}\ndkim.old = {{ revoked = true }}\n");
+    let records = ["@ TXT \"v=spf1 -all\"", OPEN_POLICY];
+    let server = DnsServer::start(&[("example.test", zone_text("example.test", &records))]);
+    let project = site("", &records);
+    let config = asking(&server.address().to_string(), "100ms", &format!("{TIGHTENING}{keys}"));
+    project.write("mailzone.toml", config);
+    let held = apply(&project, 3, &[]);
+    assert!(outcomes(&held).contains(&"_dmarc.example.test. TXT: held".to_owned()), "{held:#}");
+    assert_eq!(later_needs(&project), ["example.test. TXT", "s1._domainkey.example.test. TXT"]);
+    // All but the key itself is served: not enough. The revoked one is not waited for.
+    let key = format!("s1._domainkey TXT \"{KEY}\"");
+    let served = [records.as_slice(), &["old._domainkey TXT \"v=DKIM1; p=\""]].concat();
+    server.replace("example.test", &zone_text("example.test", &served));
+    assert_eq!(outcomes(&apply(&project, 3, &[])), ["_dmarc.example.test. TXT: held"]);
+    let served = [records.as_slice(), &[&key]].concat();
+    server.replace("example.test", &zone_text("example.test", &served));
+    let sent = apply(&project, 3, &[]);
+    assert_eq!(outcomes(&sent), ["_dmarc.example.test. TXT: applied"]);
+}
+
 /// What the first change of the plan relies on.
 fn later_needs(project: &Project) -> Vec<String> {
     let planned = plan(project, &[]);
