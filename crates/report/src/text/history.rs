@@ -52,7 +52,7 @@ mod tests {
             id: id.into(),
             started: "2026-01-02T03:04:05Z".into(),
             zones: (0..zones).map(|at| format!("z{at}.example")).collect(),
-            changes: 12 + failed,
+            changes: 12_u64 + failed,
             applied: 12,
             finished,
         };

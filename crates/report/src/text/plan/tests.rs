@@ -319,6 +319,7 @@ fn few_of_many_alike_remarks() {
 
 /// How a line of a plan or of an apply may begin.
 const BEGINNINGS: &[&str] = &[
+    "|",
     "+ ",
     "- ",
     "~ ",
