@@ -1,6 +1,7 @@
 //! One RRset: what is live and what the claims want, joined so that nothing foreign can be lost.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use mailzone_mailauth::Equality;
 use mailzone_provider::{RRsetChange, TtlRange};
@@ -62,7 +63,7 @@ impl<'a> Merged<'a> {
             .map(|&claim| {
                 let mut before: Vec<&Rdata> = live_values.iter().map(|v| &v.rdata).filter(|r| claim.owns(r)).collect();
                 // A service may list them in another order each time; what is said of them stays the same.
-                before.sort();
+                before.sort_by(|a, b| in_order(a, b));
                 let equality = claim.compare(&before);
                 let want = claim.want_beside(&before);
                 Part { claim, before, want, equality }
@@ -70,18 +71,19 @@ impl<'a> Merged<'a> {
             .collect();
         let mut kept: Vec<&Value> =
             live_values.iter().filter(|value| !claims.iter().any(|claim| claim.owns(&value.rdata))).collect();
-        kept.sort_by(|a, b| a.rdata.cmp(&b.rdata));
+        kept.sort_by(|a, b| in_order(&a.rdata, &b.rdata));
 
+        let keeps = keeps_live(&parts, live_values, options);
         let mut values: Vec<Value> = Vec::with_capacity(live_values.len() + 1);
         for value in live_values {
             // Foreign values have no owner; where slots share a set, each of them has a say.
-            let mut owners = parts.iter().filter(|part| part.claim.owns(&value.rdata));
-            let stays = owners.all(|part| part.keeps_live(options) || part.want.contains(&value.rdata));
+            let mut owners = parts.iter().zip(&keeps).filter(|(part, _)| part.claim.owns(&value.rdata));
+            let stays = owners.all(|(part, keeps)| *keeps || part.want.contains(&value.rdata));
             if stays {
                 values.push(value.clone());
             }
         }
-        for part in parts.iter().filter(|part| !part.keeps_live(options)) {
+        for (part, _) in parts.iter().zip(&keeps).filter(|(_, keeps)| !**keeps) {
             for wanted in part.want.iter() {
                 if !values.iter().any(|value| value.rdata == *wanted) {
                     values.push(Value::from(wanted.clone()));
@@ -142,8 +144,31 @@ impl<'a> Merged<'a> {
     }
 }
 
+/// An order of values that does not depend on the one received, the case of names included.
+pub(crate) fn in_order(a: &Rdata, b: &Rdata) -> Ordering {
+    a.cmp(b).then_with(|| a.to_string().cmp(&b.to_string()))
+}
+
+/// Whether each part's live values stay as they are. Where slots share values, one that writes such a value makes
+/// the others write it too: beside the live spelling it would be a second record.
+fn keeps_live(parts: &[Part<'_>], live: &[Value], options: MergeOptions) -> Vec<bool> {
+    let mut keeps: Vec<bool> = parts.iter().map(|part| part.keeps_live(options)).collect();
+    let is_live = |wanted: &Rdata| live.iter().any(|value| value.rdata == *wanted);
+    loop {
+        let drawn_in = (0..parts.len()).find(|&at| {
+            let mut written =
+                parts.iter().zip(&keeps).filter(|(_, keeps)| !**keeps).flat_map(|(part, _)| part.want.iter());
+            keeps[at] && written.any(|wanted| !is_live(wanted) && parts[at].claim.owns(wanted))
+        });
+        match drawn_in {
+            Some(at) => keeps[at] = false,
+            None => return keeps,
+        }
+    }
+}
+
 impl Part<'_> {
-    /// Whether the live values stay as they are, because they already mean what is wanted.
+    /// Whether the live values already mean what is wanted.
     fn keeps_live(&self, options: MergeOptions) -> bool {
         self.equality == Equality::Identical || (!options.normalize && self.equality != Equality::Different)
     }

@@ -7,7 +7,7 @@ use mailzone_provider::{Capabilities, Provider, RRsetChange, Refusal, Snapshot, 
 use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Ttl, Value};
 
 use crate::cut::Cuts;
-use crate::merge::MergeOptions;
+use crate::merge::{MergeOptions, in_order};
 use crate::unmanaged::{may_be_slot, removal_line, slots_of};
 use crate::{Allow, Claim, DomainFacts, Merged, Slot, Target, guard, unchecked};
 
@@ -703,7 +703,7 @@ fn with_effect(before: Vec<Finding>, after: Vec<Finding>) -> Vec<Finding> {
 /// The values in an order of their own: a service may list them in another each time.
 fn values_of(set: Option<&RRset>) -> Vec<&Rdata> {
     let mut values: Vec<&Rdata> = set.into_iter().flat_map(|set| &set.values).map(|value| &value.rdata).collect();
-    values.sort();
+    values.sort_by(|a, b| in_order(a, b));
     values
 }
 
