@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mailzone_record::zonefile::ZoneFile;
 use mailzone_record::{Name, Ttl};
@@ -232,9 +232,17 @@ impl Running {
         self.child.stdin.as_mut().unwrap()
     }
 
-    /// Waits for its end.
+    /// Waits for its end, a minute at most.
+    #[track_caller]
     pub(crate) fn finish(mut self) -> Output {
-        let status = self.child.wait().unwrap();
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(60), "the program does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        };
         Output { code: code_of(status), stdout: self.stdout.all(), stderr: self.stderr.all(), root: self.root.clone() }
     }
 }

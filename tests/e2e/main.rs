@@ -4,11 +4,13 @@
 
 mod apply;
 mod architecture;
+mod bad_input;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod exit_codes;
 #[allow(dead_code, reason = "a box of tools for every module")]
 mod harness;
+mod hygiene;
 mod messy;
 mod saved;
 mod scale;
