@@ -48,23 +48,23 @@ pub(super) fn run(global: &Global, args: &ServeArgs, ui: &Ui) -> Result<Code, Co
         }
         let mut served: Vec<Name> = zones.iter().map(|zone| zone.apex().clone()).collect();
         let server = Server::start(args.listen, zones).await.map_err(|error| {
-            ui.error(
-                &format!("{}: {error}", args.listen),
-                Some("stop what answers there, or choose another port with --listen"),
-            );
+            ui.error(&error.to_string(), Some("stop what answers there, or choose another port with --listen"));
             Code::Error
         })?;
         if !ui.data(&format!("listening {}\n", server.local_addr())) {
             return Ok(Code::Done);
         }
+        // One future from here on: a new one in each turn would miss what comes between two turns.
+        let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
         ui.say(&format!("serving {} zones; Ctrl-C ends it", served.len()));
         let mut stamps = stamps(&directories);
         let mut ticks = tokio::time::interval(LOOK_AGAIN);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                biased;
+                _ = &mut interrupted => break,
                 _ = ticks.tick() => {}
-                _ = tokio::signal::ctrl_c() => break,
             }
             let now = self::stamps(&directories);
             if now != stamps {
