@@ -346,10 +346,12 @@ impl ZoneTask {
             }
             Err(error) => (Vec::new(), Some(error)),
         };
-        let missing = if error.as_ref().is_some_and(|error| error.retry == mailzone_provider::Retry::Unknown) {
-            Outcome::Unknown
-        } else {
-            Outcome::Failed
+        let conflict =
+            error.as_ref().is_some_and(|error| matches!(error.kind, mailzone_provider::ProviderErrorKind::Conflict(_)));
+        let missing = match &error {
+            Some(error) if error.retry == mailzone_provider::Retry::Unknown => Outcome::Unknown,
+            Some(_) if conflict => Outcome::Skipped,
+            _ => Outcome::Failed,
         };
         results.resize(places.len(), ChangeResult { outcome: missing, note: None });
         let text = error.as_ref().map(ToString::to_string);
@@ -357,7 +359,6 @@ impl ZoneTask {
         let noted = self.context.state.append(&Entry::Outcome(entry));
         self.take_results(&places, results);
         if let Some(error) = error {
-            let conflict = matches!(error.kind, mailzone_provider::ProviderErrorKind::Conflict(_));
             self.codes.push(if conflict { Code::Stale } else { Code::Error });
             let doc = crate::zones::provider_error(&error);
             self.problem =
