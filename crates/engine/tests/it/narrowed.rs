@@ -1,0 +1,68 @@
+//! A saved plan narrows the run of today.
+
+use mailzone_engine::Code;
+use mailzone_engine::plan::PlanRun;
+use mailzone_engine::saved::narrow;
+use mailzone_plan::Document;
+use mailzone_record::RecordType;
+
+use crate::support::{World, spf_and_dmarc};
+
+const ZONE: &str = "example.com";
+
+fn document(run: &PlanRun) -> Document {
+    run.document("0.0.0", "2026-01-02T03:04:05Z".into())
+}
+
+#[tokio::test]
+async fn the_same_goes_on_and_another_does_not() {
+    let world = World::new().await.zone("p", ZONE, "@ 300 TXT \"token\"");
+    let claims = spf_and_dmarc("p", ZONE);
+    let saved = document(&world.plan(&claims).await);
+    let mut today = world.plan(&claims).await;
+    let (stops, stale) = narrow(&mut today, &saved);
+    assert!(stops.is_empty() && stale.is_empty() && today.zones.len() == 1);
+    // Elsewhere in the zone.
+    world.edit("p", ZONE, "www 300 A 192.0.2.1");
+    let (stops, _) = narrow(&mut world.plan(&claims).await, &saved);
+    assert!(stops.is_empty());
+    // In the set itself, foreign as the value is.
+    world.edit("p", ZONE, "@ 300 TXT \"other token\"");
+    let (stops, stale) = narrow(&mut world.plan(&claims).await, &saved);
+    assert_eq!((stops[&0].code, stale.len()), (Code::Stale, 1));
+}
+
+#[tokio::test]
+async fn a_zone_that_the_plan_does_not_hold_is_left_alone() {
+    let world = World::new().await.zone("p", ZONE, "").zone("p", "example.org", "");
+    let saved = document(&world.plan(&spf_and_dmarc("p", ZONE)).await);
+    let claims = [spf_and_dmarc("p", ZONE), spf_and_dmarc("p", "example.org")].concat();
+    let mut today = world.plan(&claims).await;
+    assert_eq!(today.zones.len(), 2);
+    narrow(&mut today, &saved);
+    assert_eq!(today.zones.len(), 1);
+}
+
+#[tokio::test]
+async fn a_zone_of_the_plan_that_nothing_asks_for_any_more_is_an_error() {
+    let world = World::new().await.zone("p", ZONE, "").zone("p", "example.org", "");
+    let claims = [spf_and_dmarc("p", ZONE), spf_and_dmarc("p", "example.org")].concat();
+    let saved = document(&world.plan(&claims).await);
+    let mut today = world.plan(&spf_and_dmarc("p", ZONE)).await;
+    narrow(&mut today, &saved);
+    let gone: Vec<_> = today.homeless.iter().map(|doc| (doc.label(), doc.error.is_some(), doc.changes.len())).collect();
+    assert_eq!(gone, [("example.org", true, 0)]);
+}
+
+#[tokio::test]
+async fn what_is_done_already_is_not_stale() {
+    let world = World::new().await.zone("p", ZONE, "");
+    let claims = spf_and_dmarc("p", ZONE);
+    let saved = document(&world.plan(&claims).await);
+    world.edit("p", ZONE, "@ 3600 TXT \"v=spf1 mx -all\"");
+    let mut today = world.plan(&claims).await;
+    let (stops, _) = narrow(&mut today, &saved);
+    assert!(stops.is_empty());
+    assert_eq!(today.zones[0].plan.changes.len(), 1);
+    assert_eq!(world.held("p", ZONE, ZONE, RecordType::TXT), ["\"v=spf1 mx -all\""]);
+}
