@@ -44,12 +44,13 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
         })?;
         let servers = context::servers_by_domain(&settings, &args.servers.nameserver, &embedded.addresses);
         let verifier = context::verifier(Some(&settings), Some(&args.servers));
-        let wait = match args.wait {
-            WaitFor::None => Wait::None,
-            WaitFor::Authoritative => Wait::Authoritative,
-            WaitFor::Resolvers => Wait::Resolvers,
+        let longest = settings.propagation.timeout.unwrap_or(DEFAULT_WAIT);
+        let (wait, deadline) = match args.wait {
+            // Everybody once, the resolvers too.
+            WaitFor::None => (Wait::Authoritative, Duration::ZERO),
+            WaitFor::Authoritative => (Wait::Authoritative, longest),
+            WaitFor::Resolvers => (Wait::Resolvers, longest),
         };
-        let deadline = settings.propagation.timeout.unwrap_or(DEFAULT_WAIT);
         let not_delegated = context::not_delegated(&settings);
         let questions = questions(&compiled, &domains);
         ui.progress("asking the name servers");
