@@ -5,6 +5,9 @@
 mod apply;
 mod architecture;
 mod bad_input;
+mod commands;
+mod docs;
+mod examples;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod exit_codes;
