@@ -176,7 +176,7 @@ fn what_a_zone_holds_is_escaped() {
 
 #[test]
 fn what_a_broken_zone_file_holds_is_escaped() {
-    for line in [format!("www A {HOSTILE_TEXT}"), format!("{HOSTILE_TEXT}"), format!("::error::x A \"{HOSTILE_TEXT}")] {
+    for line in [format!("www A {HOSTILE_TEXT}"), HOSTILE_TEXT.to_owned(), format!("::error::x A \"{HOSTILE_TEXT}")] {
         let project = Project::new(
             "[domains.\"example.test\"]\nmx = \"null\"\n",
             &[("example.test", zone_text("example.test", &[&line]))],

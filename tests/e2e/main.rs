@@ -6,12 +6,11 @@ mod apply;
 mod architecture;
 mod bad_input;
 mod commands;
-mod docs;
-mod examples;
 #[cfg(feature = "crash-points")]
 mod crash;
+mod docs;
+mod examples;
 mod exit_codes;
-#[allow(dead_code, reason = "a box of tools for every module")]
 mod harness;
 mod hygiene;
 mod messy;
