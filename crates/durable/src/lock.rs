@@ -15,8 +15,19 @@ impl Lock {
     /// Takes the lock, or gives `None` at once if somebody else holds it. The file is made if it is
     /// missing; another user's file is enough, since nothing is ever written to it.
     pub fn try_acquire(path: &Path) -> Result<Option<Self>, Error> {
+        Self::acquire(path, &to_be_made())
+    }
+
+    /// Likewise; a file that is made is for its owner alone (mode 0600 on Unix).
+    pub fn try_acquire_private(path: &Path) -> Result<Option<Self>, Error> {
+        let mut options = to_be_made();
+        make_private(&mut options);
+        Self::acquire(path, &options)
+    }
+
+    fn acquire(path: &Path, options: &OpenOptions) -> Result<Option<Self>, Error> {
         let doing = "locking";
-        let file = open(path).map_err(Error::at(doing, path))?;
+        let file = open(path, options).map_err(Error::at(doing, path))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -33,12 +44,28 @@ impl Drop for Lock {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
+fn to_be_made() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    options
+}
+
+#[cfg(unix)]
+fn make_private(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    options.mode(0o600);
+}
+
+#[cfg(not(unix))]
+fn make_private(_: &mut OpenOptions) {}
+
+fn open(path: &Path, options: &OpenOptions) -> io::Result<File> {
     // A FIFO would block the opening, a link could lead anywhere.
     if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    match OpenOptions::new().write(true).create(true).truncate(false).open(path) {
+    match options.open(path) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path).map_err(|_| error),
         opened => opened,
     }
@@ -70,6 +97,26 @@ mod tests {
         drop(held);
         assert!(Lock::try_acquire(&path).unwrap().is_some());
         drop(copy);
+    }
+
+    #[test]
+    fn private_and_other_locks_exclude_each_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = Lock::try_acquire_private(&path).unwrap();
+        assert!(held.is_some());
+        assert!(Lock::try_acquire(&path).unwrap().is_none());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn private_is_for_the_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        Lock::try_acquire_private(&path).unwrap().unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl StateDir {
         create_private_dir(&locks)?;
         let name =
             format!("{}@{}.lock", file_name(&zone.to_lowercase().to_text_without_dot()), file_name(provider.as_str()));
-        Ok(Lock::try_acquire(&locks.join(name))?)
+        Ok(Lock::try_acquire_private(&locks.join(name))?)
     }
 
     /// Appends an entry to the journal and returns when it is on the disk.
@@ -127,5 +127,20 @@ mod tests {
         assert!(state.lock(&provider, &Name::parse("example.org").unwrap()).unwrap().is_some());
         drop(first);
         assert!(state.lock(&provider, &zone).unwrap().is_some());
+    }
+
+    /// `design.md` section 9: the directories 0700, the files 0600.
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_for_others() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(dir.path().join(".mailzone"));
+        let zone = Name::parse("example.com").unwrap();
+        let _held = state.lock(&ProviderId::new("files"), &zone).unwrap().unwrap();
+        let mode = |path: &str| std::fs::metadata(state.path().join(path)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode("."), mode("locks")), (0o700, 0o700));
+        assert_eq!((mode("locks/example.com@files.lock"), mode(".gitignore")), (0o600, 0o600));
     }
 }
