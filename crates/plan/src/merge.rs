@@ -15,7 +15,8 @@ use crate::Claim;
 pub struct Merged<'a> {
     rtype: RecordType,
     live: Option<&'a RRset>,
-    after: Option<RRset>,
+    after: Option<Cow<'a, RRset>>,
+    changed: bool,
     kept: Vec<&'a Value>,
     parts: Vec<Part<'a>>,
     rounded_ttl: Option<(Ttl, Ttl)>,
@@ -74,6 +75,16 @@ impl<'a> Merged<'a> {
         kept.sort_by(|a, b| in_order(&a.rdata, &b.rdata));
 
         let keeps = keeps_live(&parts, live_values, options);
+        let asked = if kept.is_empty() { claims.iter().find_map(|claim| claim.ttl) } else { None };
+        let stored = asked.and_then(|ttl| options.ttl_range.nearest(ttl));
+        if let Some(live) = live
+            && keeps.iter().all(|keeps| *keeps)
+            && (stored.is_none() || stored == live.ttl)
+        {
+            let rounded_ttl = asked.zip(stored).filter(|(asked, stored)| asked != stored);
+            let after = Some(Cow::Borrowed(live));
+            return Self { rtype, live: Some(live), after, changed: false, kept, parts, rounded_ttl };
+        }
         let mut values: Vec<Value> = Vec::with_capacity(live_values.len() + 1);
         for value in live_values {
             // Foreign values have no owner; where slots share a set, each of them has a say.
@@ -91,26 +102,31 @@ impl<'a> Merged<'a> {
             }
         }
 
-        let asked = if kept.is_empty() { claims.iter().find_map(|claim| claim.ttl) } else { None };
-        let stored = asked.and_then(|ttl| options.ttl_range.nearest(ttl));
         let ttl = match live {
             Some(live) => stored.or(live.ttl),
             None if options.ttl_range.per_rrset => stored.or(options.default_ttl).or(FALLBACK_TTL),
             None => None,
         };
         let after = (!values.is_empty()).then(|| RRset::new(name.clone(), rtype, ttl, values));
-        let rounded_ttl = asked.zip(stored).filter(|(asked, stored)| asked != stored && after.is_some());
-        Self { rtype, live, after, kept, parts, rounded_ttl }
-    }
-
-    /// The change that leads to the desired state; `None` when there is nothing to do.
-    pub fn change(&self) -> Option<RRsetChange> {
-        let changed = match (self.live, &self.after) {
+        let changed = match (live, &after) {
             (None, None) => false,
             (Some(live), Some(after)) => !live.same_records(after),
             _ => true,
         };
-        if changed { RRsetChange::new(self.live.cloned(), self.after.clone()) } else { None }
+        let after = after.map(Cow::Owned);
+        let rounded_ttl = asked.zip(stored).filter(|(asked, stored)| asked != stored && after.is_some());
+        Self { rtype, live, after, changed, kept, parts, rounded_ttl }
+    }
+
+    /// The change that leads to the desired state; `None` when there is nothing to do.
+    pub fn change(&self) -> Option<RRsetChange> {
+        let after = || self.after.as_deref().cloned();
+        if self.changed { RRsetChange::new(self.live.cloned(), after()) } else { None }
+    }
+
+    /// Whether there is something to do.
+    pub fn is_changed(&self) -> bool {
+        self.changed
     }
 
     /// The type of the set.
@@ -125,7 +141,7 @@ impl<'a> Merged<'a> {
 
     /// The set as it shall be, foreign values included.
     pub fn after(&self) -> Option<&RRset> {
-        self.after.as_ref()
+        self.after.as_deref()
     }
 
     /// The values that no claim owns, in both; sorted.

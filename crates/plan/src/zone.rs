@@ -1,6 +1,6 @@
 //! One zone: claims and a snapshot into changes, findings, refusals.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use mailzone_mailauth::{Class, Detail, Difference, Effect, Equality, Finding, KindId, Severity, kind};
 use mailzone_provider::{Capabilities, Provider, RRsetChange, Refusal, Snapshot, Zone};
@@ -215,34 +215,34 @@ impl<'a> Planner<'a> {
     }
 
     fn merge_all(&mut self) {
-        let mut by_owner: BTreeMap<&'a Name, BTreeMap<RecordType, Vec<&'a Claim>>> = BTreeMap::new();
-        for claim in self.input.claims {
-            by_owner.entry(&claim.owner).or_default().entry(claim.rtype).or_default().push(claim);
-        }
-        if by_owner.is_empty() {
+        if self.input.claims.is_empty() {
             return;
         }
         let cuts = Cuts::new(self.apex, self.input.snapshot, self.input.claims);
-        for (owner, by_type) in by_owner {
-            self.plan_name(owner, by_type, &cuts);
+        let mut claims: Vec<&'a Claim> = self.input.claims.iter().collect();
+        claims.sort_by(|a, b| (&a.owner, a.rtype, &a.slot).cmp(&(&b.owner, b.rtype, &b.slot)));
+        // A chunk is never empty.
+        for at_name in claims.chunk_by(|a, b| a.owner == b.owner) {
+            self.plan_name(&at_name[0].owner, at_name, &cuts);
         }
     }
 
-    fn plan_name(&mut self, owner: &'a Name, by_type: BTreeMap<RecordType, Vec<&'a Claim>>, cuts: &Cuts<'a>) {
-        if let Some(refusal) = by_type.keys().find_map(|&rtype| cuts.refuse(owner, rtype)) {
+    /// `claims` are all at `owner`, sorted by type and slot.
+    fn plan_name(&mut self, owner: &'a Name, claims: &[&'a Claim], cuts: &Cuts<'a>) {
+        if let Some(refusal) = claims.iter().find_map(|claim| cuts.refuse(owner, claim.rtype)) {
             self.refusals.push(refusal);
             return;
         }
-        let mut at_name = AtName { owner, merged: Vec::with_capacity(by_type.len()), own_name: false };
-        for (rtype, mut claims) in by_type {
-            claims.sort_by(|a, b| a.slot.cmp(&b.slot));
-            if let Some(refusal) = disputed(owner, rtype, &claims) {
+        let mut at_name = AtName { owner, merged: Vec::with_capacity(claims.len()), own_name: false };
+        for claims in claims.chunk_by(|a, b| a.rtype == b.rtype) {
+            let rtype = claims[0].rtype;
+            if let Some(refusal) = disputed(owner, rtype, claims) {
                 self.refusals.push(refusal);
                 continue;
             }
             at_name.own_name |= claims.iter().any(|claim| claim.own_name);
             let live = self.input.snapshot.get(owner, rtype);
-            let merged = Merged::new(owner, rtype, live, &claims, self.options);
+            let merged = Merged::new(owner, rtype, live, claims, self.options);
             self.claimed.insert(RRsetKey { name: owner.clone(), rtype });
             at_name.merged.push((rtype, merged));
         }
@@ -443,7 +443,7 @@ impl<'a> Planner<'a> {
 
     /// Guards, lints, near misses and remarks on one merged set.
     fn explain(&mut self, owner: &Name, merged: &Merged<'_>) {
-        let changed = merged.change().is_some();
+        let changed = merged.is_changed();
         for part in merged.parts() {
             let Some(kind) = kind(part.claim.slot.kind) else { continue };
             let facts = self.facts.get(&part.claim.domain).copied();
@@ -457,11 +457,13 @@ impl<'a> Planner<'a> {
             let changes = part.equality == Equality::Different;
             let (before, after) = if kind.id() == KindId::Spf {
                 // Sizes, and texts that were meant to be SPF, are a matter of the whole set.
-                (values_of(merged.live()), values_of(if changes { merged.after() } else { merged.live() }))
+                (values_of(merged.live()), values_of(merged.after()))
             } else {
-                (part.before.clone(), if changes { want.clone() } else { part.before.clone() })
+                (part.before.clone(), want.clone())
             };
-            found.extend(with_effect(kind.lint(owner, &before), kind.lint(owner, &after)));
+            let lints = kind.lint(owner, &before);
+            // Without a difference all of them are `present`, as they come.
+            found.extend(if changes { with_effect(lints, kind.lint(owner, &after)) } else { lints });
             if !found.iter().any(|finding| finding.code == "GUARD-NEAR") {
                 found.extend(guard::near_miss_note(part, merged));
             }
