@@ -66,7 +66,11 @@ pub(crate) async fn load(provider: &dyn Provider, ui: &Ui) -> Vec<mailzone_serve
                 }
                 Err(error) => ui.warn(&format!("{} is not served: {error}", zone.name)),
             },
-            Err(error) => ui.warn(&format!("{} is not served: {error}", zone.name)),
+            // The first line says what and where; `plan` shows them all.
+            Err(error) => {
+                let text = error.to_string();
+                ui.warn(&format!("{} is not served: {}", zone.name, text.lines().next().unwrap_or_default()));
+            }
         }
     }
     zones

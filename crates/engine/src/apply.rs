@@ -439,8 +439,9 @@ impl ZoneTask {
         let question = Question { targets, wait: self.context.wait, deadline: self.deadline() };
         let context = &self.context;
         let verification = context.verifier.verify(&whom, question, &context.events, &context.cancel).await;
-        let excused =
+        let moving =
             matches!(verification.live, Live::No(_)) && context.not_delegated.contains(&self.zone.plan.zone.name);
+        let excused = moving && verification.is_served(None);
         if verification.verdict() != Verdict::Verified && !excused {
             self.codes.push(Code::NotVisible);
         }

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use mailzone_mailauth::{Finding, Severity};
+use mailzone_mailauth::{Equality, Finding, KindId, Severity};
 use mailzone_plan::document::{ErrorDoc, ZoneDoc};
 use mailzone_plan::{
-    Allow, Claim, Counts, Document, DomainFacts, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, plan_zone,
-    resolve_needs,
+    Allow, Claim, Counts, Document, DomainFacts, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, formerly_managed,
+    plan_zone, resolve_needs,
 };
-use mailzone_provider::{Provider, ProviderId, Zone};
-use mailzone_record::Name;
+use mailzone_provider::{Provider, ProviderId, Snapshot, Zone};
+use mailzone_record::{Name, Rdata};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -63,7 +63,14 @@ struct Task {
     claims: Vec<Claim>,
     domains: Vec<Name>,
     facts: Vec<DomainFacts>,
+    /// Only looked at.
+    checks: Vec<Claim>,
+    /// What an earlier configuration managed here.
+    formerly: Vec<Claim>,
 }
+
+/// What finds a zone: provider, name, the provider's identifier.
+type ZoneKey = (String, Name, String);
 
 /// Plans every zone that the selected domains touch. Reads the providers, writes nothing. A zone that
 /// fails is planned as failed and stops no other.
@@ -76,13 +83,17 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
         providers.keys().collect()
     } else {
         let of_domains = compiled.domains.iter().filter(|d| selected(Some(&d.facts.domain))).map(|d| &d.provider);
-        claims.iter().filter_map(|placed| placed.provider.as_ref()).chain(of_domains).collect()
+        let formerly = compiled.formerly.iter().filter_map(|placed| placed.provider.as_ref());
+        claims.iter().filter_map(|placed| placed.provider.as_ref()).chain(of_domains).chain(formerly).collect()
     };
     events.send(Event::ListingZones { providers: names.len() });
     let table = ZoneTable::list(providers, names).await;
 
     let mut homeless = Vec::new();
-    let tasks = place(compiled, &claims, &selected, &table, providers, &mut homeless);
+    let mut tasks = place(compiled, &claims, &selected, &table, providers, &mut homeless);
+    let mut findings = findings(compiled, options);
+    findings.extend(place_checks(compiled, &selected, &table, &mut tasks));
+    let tasks: Vec<Task> = tasks.into_values().collect();
     let allow: Arc<[Allow]> = compiled.allow.iter().chain(&options.allow).cloned().collect();
     let mut zones = read_and_plan(tasks, allow, options.normalize, events).await;
     zones.sort_by(|a, b| {
@@ -112,7 +123,7 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
             domains,
         })
         .collect();
-    PlanRun { zones, homeless, findings: findings(compiled, options) }
+    PlanRun { zones, homeless, findings }
 }
 
 impl PlanRun {
@@ -142,10 +153,10 @@ fn place(
     table: &ZoneTable,
     providers: &Providers,
     homeless: &mut Vec<ZoneDoc>,
-) -> Vec<Task> {
-    let mut tasks: BTreeMap<(String, Name, String), Task> = BTreeMap::new();
+) -> BTreeMap<ZoneKey, Task> {
+    let mut tasks: BTreeMap<ZoneKey, Task> = BTreeMap::new();
     let mut lost: BTreeMap<Name, (String, ErrorDoc)> = BTreeMap::new();
-    let mut task_of = |provider: &str, zone: &Zone| -> Option<(String, Name, String)> {
+    let mut task_of = |provider: &str, zone: &Zone| -> Option<ZoneKey> {
         let key = (provider.to_owned(), zone.name.clone(), zone.id.to_string());
         if !tasks.contains_key(&key) {
             let task = Task {
@@ -155,12 +166,14 @@ fn place(
                 claims: Vec::new(),
                 domains: Vec::new(),
                 facts: Vec::new(),
+                checks: Vec::new(),
+                formerly: Vec::new(),
             };
             tasks.insert(key.clone(), task);
         }
         Some(key)
     };
-    let mut placed_domains: Vec<((String, Name, String), DomainFacts)> = Vec::new();
+    let mut placed_domains: Vec<(ZoneKey, DomainFacts)> = Vec::new();
     for domain in compiled.domains.iter().filter(|domain| selected(Some(&domain.facts.domain))) {
         let name = &domain.facts.domain;
         match table.find(&domain.provider, name, domain.zone.as_ref(), domain.zone_id.as_deref()) {
@@ -170,7 +183,7 @@ fn place(
             }
         }
     }
-    let mut placed_claims: Vec<((String, Name, String), Claim)> = Vec::new();
+    let mut placed_claims: Vec<(ZoneKey, Claim)> = Vec::new();
     for placed in claims {
         let owner = &placed.claim.owner;
         let found = match &placed.provider {
@@ -190,6 +203,24 @@ fn place(
             }
         }
     }
+    // A zone of which nothing is configured any more is read too: it is what `--base` asks about.
+    let configured: BTreeSet<&Name> = compiled.domains.iter().map(|domain| &domain.facts.domain).collect();
+    let mut placed_formerly: Vec<(ZoneKey, Claim)> = Vec::new();
+    for placed in &compiled.formerly {
+        let gone = placed.domain.as_ref().is_some_and(|name| !configured.contains(name));
+        if !gone && !selected(placed.domain.as_ref()) {
+            continue;
+        }
+        let provider = placed.provider.as_deref().unwrap_or_default();
+        if let Ok(zone) = table.find(provider, &placed.claim.owner, placed.zone.as_ref(), placed.zone_id.as_deref()) {
+            placed_formerly.extend(task_of(provider, zone).map(|key| (key, placed.claim.clone())));
+        }
+    }
+    for (key, claim) in placed_formerly {
+        if let Some(task) = tasks.get_mut(&key) {
+            task.formerly.push(claim);
+        }
+    }
     for (key, facts) in placed_domains {
         if let Some(task) = tasks.get_mut(&key) {
             task.domains.push(facts.domain.clone());
@@ -201,15 +232,88 @@ fn place(
             task.claims.push(claim);
         }
     }
-    for (domain, (provider, error)) in lost {
-        let claims: Vec<Claim> =
-            claims.iter().filter(|p| p.domain.as_ref() == Some(&domain)).map(|p| p.claim.clone()).collect();
-        // A domain that has a zone and lost one claim elsewhere (a PTR) stays in its zone's entry.
-        let has_zone = tasks.values().any(|task| task.domains.contains(&domain));
-        let domains = if has_zone { Vec::new() } else { vec![domain] };
-        homeless.push(ZoneDoc::without_zone(&domains, &provider, &claims, error));
+    let mut of_lost: BTreeMap<&Name, Vec<Claim>> = lost.keys().map(|domain| (domain, Vec::new())).collect();
+    for placed in claims {
+        if let Some(list) = placed.domain.as_ref().and_then(|domain| of_lost.get_mut(domain)) {
+            list.push(placed.claim.clone());
+        }
     }
-    tasks.into_values().collect()
+    let housed: BTreeSet<&Name> = tasks.values().flat_map(|task| &task.domains).collect();
+    for (domain, (provider, error)) in &lost {
+        // A domain that has a zone and lost one claim elsewhere (a PTR) stays in its zone's entry.
+        let domains = if housed.contains(domain) { Vec::new() } else { vec![domain.clone()] };
+        let claims = of_lost.remove(domain).unwrap_or_default();
+        homeless.push(ZoneDoc::without_zone(&domains, provider, &claims, error.clone()));
+    }
+    tasks
+}
+
+/// Puts what is only looked at into the zones that are read anyway; no zone is read for it alone. What is
+/// in none of them is said to be unchecked.
+fn place_checks(
+    compiled: &Compiled,
+    selected: &dyn Fn(Option<&Name>) -> bool,
+    table: &ZoneTable,
+    tasks: &mut BTreeMap<ZoneKey, Task>,
+) -> Vec<Finding> {
+    let mut unchecked: BTreeMap<Name, Vec<String>> = BTreeMap::new();
+    for placed in compiled.checks.iter().filter(|placed| selected(placed.domain.as_ref())) {
+        let owner = &placed.claim.owner;
+        let found = match &placed.provider {
+            Some(provider) => {
+                table.find(provider, owner, placed.zone.as_ref(), None).ok().map(|zone| (provider.as_str(), zone))
+            }
+            None => table.find_anywhere(owner).ok(),
+        };
+        let key = found.map(|(provider, zone)| (provider.to_owned(), zone.name.clone(), zone.id.to_string()));
+        match key.and_then(|key| tasks.get_mut(&key)) {
+            Some(task) => task.checks.push(placed.claim.clone()),
+            None => {
+                let what = format!("{} {}", owner.to_text_without_dot(), placed.claim.rtype);
+                unchecked.entry(placed.claim.domain.clone()).or_default().push(what);
+            }
+        }
+    }
+    let finding = |(domain, what): (Name, Vec<String>)| {
+        Finding::new(
+            "UNCHECKED",
+            Severity::Info,
+            domain.to_string(),
+            format!("unchecked: {}; no zone of this run holds them", what.join(", ")),
+            "look them up, or let mailzone manage them",
+            "docs/kinds/hosts.md",
+        )
+    };
+    unchecked.into_iter().map(finding).collect()
+}
+
+/// A host's record that is only looked at and is another than the configuration says.
+fn check(claim: &Claim, snapshot: &Snapshot) -> Option<Finding> {
+    let live: Vec<&Rdata> = snapshot
+        .get(&claim.owner, claim.rtype)
+        .map(|set| set.values.iter().map(|value| &value.rdata).collect())
+        .unwrap_or_default();
+    if claim.compare(&live) != Equality::Different {
+        return None;
+    }
+    let text = |values: Vec<String>| if values.is_empty() { "nothing".to_owned() } else { values.join(", ") };
+    let (is, wanted) = (
+        text(live.iter().map(ToString::to_string).collect()),
+        text(claim.want.iter().map(ToString::to_string).collect()),
+    );
+    let (code, reference) = match claim.slot.kind {
+        KindId::Ptr if live.is_empty() => ("PTR-01", "RFC 1912 section 2.1"),
+        KindId::Ptr => ("PTR-02", "RFC 8601 section 3"),
+        _ => ("HOSTS-01", "docs/kinds/hosts.md"),
+    };
+    Some(Finding::new(
+        code,
+        Severity::Warning,
+        claim.owner.to_string(),
+        format!("{} is {is}, and the configuration says {wanted}", claim.rtype),
+        "correct the one that is wrong, or let mailzone write it with \"manage\"",
+        reference,
+    ))
 }
 
 /// Reads and plans the zones, each provider's at most as many at a time as it bears.
@@ -242,19 +346,30 @@ async fn read_and_plan(tasks: Vec<Task>, allow: Arc<[Allow]>, normalize: bool, e
 }
 
 async fn one_zone(task: Task, allow: &[Allow], normalize: bool) -> PlannedZone {
-    let Task { provider_name, provider, zone, claims, domains, facts } = task;
+    let Task { provider_name, provider, zone, claims, domains, facts, checks, formerly } = task;
     let plan = match provider.snapshot(&zone).await {
         Err(error) => ZonePlan::failed(zone, zone_error(&provider_error(&error))),
-        Ok(snapshot) => plan_zone(&ZoneInput {
-            zone: &zone,
-            capabilities: provider.capabilities(),
-            provider: Some(provider.as_ref()),
-            snapshot: &snapshot,
-            claims: &claims,
-            domains: &facts,
-            allow,
-            normalize,
-        }),
+        Ok(snapshot) => {
+            let mut plan = plan_zone(&ZoneInput {
+                zone: &zone,
+                capabilities: provider.capabilities(),
+                provider: Some(provider.as_ref()),
+                snapshot: &snapshot,
+                claims: &claims,
+                domains: &facts,
+                allow,
+                normalize,
+            });
+            plan.findings.extend(checks.iter().filter_map(|claim| check(claim, &snapshot)));
+            plan.findings.sort();
+            for entry in formerly.iter().filter_map(|claim| formerly_managed(claim, &snapshot)) {
+                if !plan.unmanaged.iter().any(|known| known.key == entry.key && known.slot == entry.slot) {
+                    plan.unmanaged.push(entry);
+                }
+            }
+            plan.unmanaged.sort();
+            plan
+        }
     };
     PlannedZone { provider_name, provider, plan, claims, domains }
 }

@@ -1,13 +1,14 @@
 //! Applying a saved plan: the plan of today, narrowed to what was reviewed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use mailzone_plan::document::{ErrorDoc, ZoneDoc};
-use mailzone_plan::{Document, SavedDifference, compare_saved};
+use mailzone_plan::document::{ChangeDoc, ErrorDoc, ZoneDoc};
+use mailzone_plan::{Document, PlannedChange, SavedDifference, ZonePlan, compare_saved, stops};
+use mailzone_record::RRsetKey;
 
 use crate::apply::Stop;
 use crate::exit::Code;
-use crate::plan::PlanRun;
+use crate::plan::{PlanRun, PlannedZone};
 
 /// A zone whose saved plan no longer fits.
 #[derive(Debug, Clone)]
@@ -18,42 +19,109 @@ pub struct StaleZone {
     pub differences: Vec<SavedDifference>,
 }
 
-/// Leaves only the zones of `saved` in the run, and stops those in which today's plan is another than the
-/// saved one. Zones that failed or were stopped when the plan was saved stay as they are today.
+/// Leaves only what `saved` holds in the run: its zones, and in them its changes. Stops zones in which an
+/// RRset to be changed, or what the configuration asks for, is another than when the plan was saved. Zones
+/// that failed or were stopped when the plan was saved stay as they are today.
 pub fn narrow(run: &mut PlanRun, saved: &Document) -> (HashMap<usize, Stop>, Vec<StaleZone>) {
-    let same_zone = |a: &ZoneDoc, b: &ZoneDoc| a.zone == b.zone && a.zone_id == b.zone_id && a.provider == b.provider;
-    let in_saved = |today: &ZoneDoc| saved.zones.iter().find(|doc| same_zone(doc, today));
-    run.zones.retain(|zone| in_saved(&zone.document()).is_some());
-    run.homeless
-        .retain(|doc| saved.zones.iter().any(|known| known.domains.iter().any(|domain| doc.domains.contains(domain))));
-    let gone: Vec<ZoneDoc> =
-        saved.zones.iter().filter(|doc| is_gone(doc, run, same_zone)).map(no_longer_asked).collect();
-    run.homeless.extend(gone);
-    let mut stops = HashMap::new();
+    let in_saved: HashMap<ZoneKey, &ZoneDoc> = saved.zones.iter().map(|doc| (key_of_doc(doc), doc)).collect();
+    run.zones.retain(|zone| in_saved.contains_key(&key_of(zone)));
+    let saved_domains: HashSet<&String> = saved.zones.iter().flat_map(|doc| &doc.domains).collect();
+    run.homeless.retain(|doc| doc.domains.iter().any(|domain| saved_domains.contains(domain)));
+    let known: HashSet<ZoneKey> = run.zones.iter().map(key_of).collect();
+    let homeless: HashSet<String> = run.homeless.iter().flat_map(|doc| doc.domains.iter().cloned()).collect();
+    let is_gone = |doc: &&ZoneDoc| {
+        let lost = doc.domains.iter().any(|domain| homeless.contains(domain));
+        !doc.changes.is_empty() && !known.contains(&key_of_doc(doc)) && !lost
+    };
+    run.homeless.extend(saved.zones.iter().filter(is_gone).map(no_longer_asked));
+
+    let mut stopped = HashMap::new();
     let mut stale = Vec::new();
-    for (at, zone) in run.zones.iter().enumerate() {
+    let mut dropped: HashSet<RRsetKey> = HashSet::new();
+    for (at, zone) in run.zones.iter_mut().enumerate() {
+        let Some(planned) = in_saved.get(&key_of(zone)) else { continue };
         let today = zone.document();
         if today.error.is_some() {
             continue;
         }
-        let Some(planned) = in_saved(&today) else { continue };
-        let differences = compare_saved(planned, &today);
+        let mut differences = compare_saved(planned, &today);
+        if differences.iter().all(|difference| matches!(difference, SavedDifference::NotInPlan { .. })) {
+            differences = leave_out(&mut zone.plan, differences, &mut dropped);
+        }
         if differences.is_empty() {
             continue;
         }
         let message =
             "the plan is stale: the zone or the configuration changed since it was made; nothing was written".into();
-        stops.insert(at, Stop { code: Code::Stale, message });
+        stopped.insert(at, Stop { code: Code::Stale, message });
         stale.push(StaleZone { zone: today.label().to_owned(), differences });
     }
-    (stops, stale)
+    // What this run does not write is relied on as it is.
+    for change in run.zones.iter_mut().flat_map(|zone| &mut zone.plan.changes) {
+        for need in change.needs.iter_mut().filter(|need| dropped.contains(&need.target.key)) {
+            need.pending = false;
+        }
+    }
+    (stopped, stale)
 }
 
-/// Whether nothing of the run stands for a zone that the saved plan changes.
-fn is_gone(doc: &ZoneDoc, run: &PlanRun, same_zone: impl Fn(&ZoneDoc, &ZoneDoc) -> bool) -> bool {
-    let known = run.zones.iter().any(|zone| same_zone(doc, &zone.document()));
-    let homeless = run.homeless.iter().any(|lost| lost.domains.iter().any(|domain| doc.domains.contains(domain)));
-    !doc.changes.is_empty() && !known && !homeless
+/// The changes of a saved plan that today's plan no longer has: they are done already.
+pub fn done_already(saved: &Document, today: &Document) -> Vec<(usize, ChangeDoc)> {
+    let by_key: HashMap<ZoneKey, &ZoneDoc> = saved.zones.iter().map(|doc| (key_of_doc(doc), doc)).collect();
+    let mut done = Vec::new();
+    for (at, zone) in today.zones.iter().enumerate().filter(|(_, zone)| zone.error.is_none()) {
+        let Some(planned) = by_key.get(&key_of_doc(zone)) else { continue };
+        if planned.config_digest != zone.config_digest {
+            continue;
+        }
+        let missing = planned.changes.iter().filter(|change| zone.changes.iter().all(|now| now.id != change.id));
+        done.extend(missing.map(|change| (at, change.clone())));
+    }
+    done
+}
+
+/// Zone, the provider's identifier, provider.
+type ZoneKey = (Option<String>, Option<String>, String);
+
+fn key_of(zone: &PlannedZone) -> ZoneKey {
+    let name = zone.plan.zone.name.to_lowercase().to_text_without_dot();
+    (Some(name), Some(zone.plan.zone.id.to_string()), zone.provider_name.clone())
+}
+
+fn key_of_doc(doc: &ZoneDoc) -> ZoneKey {
+    (doc.zone.clone(), doc.zone_id.clone(), doc.provider.clone())
+}
+
+/// Takes changes that were not reviewed out of the plan. Gives those that cannot go alone, because a change
+/// that was reviewed excludes them.
+fn leave_out(
+    plan: &mut ZonePlan,
+    unknown: Vec<SavedDifference>,
+    dropped: &mut HashSet<RRsetKey>,
+) -> Vec<SavedDifference> {
+    let names = |change: &PlannedChange| {
+        unknown.iter().any(
+            |difference| matches!(difference, SavedDifference::NotInPlan { id } if *id == ChangeDoc::new(change).id),
+        )
+    };
+    let leaves: Vec<bool> = plan.changes.iter().map(names).collect();
+    let torn = (1..leaves.len()).any(|at| plan.changes[at - 1].with_next && leaves[at - 1] != leaves[at]);
+    if torn {
+        return unknown;
+    }
+    let mut at = 0;
+    plan.changes.retain(|change| {
+        at += 1;
+        if leaves[at - 1] {
+            dropped.insert(RRsetKey { name: change.change.name().clone(), rtype: change.change.rtype() });
+        }
+        !leaves[at - 1]
+    });
+    // Guards about what is not written stop nothing.
+    let still = |subject: &str| plan.changes.iter().any(|change| change.change.name().to_string() == subject);
+    let gone = |subject: &str| dropped.iter().any(|key| key.name.to_string() == subject) && !still(subject);
+    plan.findings.retain(|finding| !(stops(finding) && gone(&finding.subject)));
+    Vec::new()
 }
 
 fn no_longer_asked(doc: &ZoneDoc) -> ZoneDoc {

@@ -319,10 +319,20 @@ impl ZoneVerification {
         self.domains().into_values().max().unwrap_or(Verdict::Unchecked)
     }
 
+    /// Whether the servers that were asked give everything that is for `domain`, wherever the parent sends
+    /// the world: what counts while a domain is on the move (`delegated = false`).
+    pub fn is_served(&self, domain: Option<&Name>) -> bool {
+        let ours =
+            |target: &Target| domain.is_none_or(|domain| target.claims.iter().any(|claim| claim.domain == *domain));
+        let targets = self.targets.iter().enumerate().filter(|(_, target)| ours(target));
+        targets.map(|(at, _)| self.state_of(at)).all(|verdict| verdict == Verdict::Verified)
+    }
+
     fn verdict_of(&self, target: usize) -> Verdict {
-        if matches!(self.live, Live::No(_)) {
-            return Verdict::NotLive;
-        }
+        if matches!(self.live, Live::No(_)) { Verdict::NotLive } else { self.state_of(target) }
+    }
+
+    fn state_of(&self, target: usize) -> Verdict {
         if self.servers.is_empty() {
             return Verdict::Unchecked;
         }

@@ -14,6 +14,7 @@ const STOPPING: &[&str] = &["SPF-03"];
 pub(crate) fn of_part(part: &Part<'_>, merged: &Merged<'_>, facts: Option<&DomainFacts>) -> Vec<Finding> {
     let claim = part.claim;
     let mut found = Vec::new();
+    found.extend(cname(part));
     match claim.slot.kind {
         KindId::Mx => {
             found.extend(mx(part, facts));
@@ -83,6 +84,20 @@ fn mx(part: &Part<'_>, facts: Option<&DomainFacts>) -> Option<Finding> {
         return Some(Finding::guard("GUARD-MX", owner, message, "RFC 7505 section 3"));
     }
     None
+}
+
+/// A live CNAME at a slot's own name goes or points elsewhere: what stood behind it is somebody else's. DKIM has
+/// guards of its own for it.
+fn cname(part: &Part<'_>) -> Option<Finding> {
+    let claim = part.claim;
+    let guarded = claim.own_name && claim.rtype == RecordType::CNAME && claim.slot.kind != KindId::Dkim;
+    let target = part.before.first().filter(|_| guarded)?;
+    let after = match part.want.first() {
+        Some(wanted) => format!("{wanted} takes its place"),
+        None => "nothing takes its place".to_owned(),
+    };
+    let message = format!("the CNAME to {target} goes: {after}");
+    Some(Finding::guard("GUARD-CNAME", claim.owner.to_string(), message, "RFC 1034 section 3.6.2"))
 }
 
 fn is_null(values: &[Rdata]) -> bool {

@@ -28,6 +28,7 @@ pub use guard::stops;
 pub use merge::Merged;
 pub use order::resolve_needs;
 pub use saved::{Difference as SavedDifference, SavedPlanError, compare as compare_saved, read as read_saved};
+pub use unmanaged::formerly_managed;
 pub use zone::{
     Action, Counts, Need, PlannedChange, Unmanaged, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, plan_zone,
 };

@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use mailzone_engine::Code;
 use mailzone_engine::apply::{AppliedZone, ApplyContext, Stop, apply, stop_of};
 use mailzone_engine::plan::{PlanRun, plan};
-use mailzone_engine::saved::{StaleZone, narrow};
+use mailzone_engine::saved::{StaleZone, done_already, narrow};
 use mailzone_engine::verify::Wait;
-use mailzone_engine::Code;
-use mailzone_plan::document::ExitZone;
+use mailzone_plan::document::{ChangeDoc, ExitZone};
 use mailzone_plan::{Document, SavedDifference, read_saved};
 use mailzone_record::Name;
 use mailzone_report::text::TextOptions;
@@ -96,7 +96,8 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             Wait::None => None,
             _ => measure(&applied, &context, &settings, ui).await,
         };
-        Ok(show(document, &applied, &context, measured, global.format, args, ui))
+        let done = saved.as_ref().map(|saved| done_already(saved, &document)).unwrap_or_default();
+        Ok(show(document, done, &applied, &context, measured, global.format, args, ui))
     })
 }
 
@@ -221,8 +222,10 @@ async fn measure(
     Some(latency::measure_zones(zones, &measurement).await)
 }
 
+#[expect(clippy::too_many_arguments, reason = "everything that the last word of a run is made of")]
 fn show(
     mut document: Document,
+    done: Vec<(usize, ChangeDoc)>,
     applied: &[AppliedZone],
     context: &ApplyContext,
     latency: Option<view::LatencyReport>,
@@ -251,6 +254,10 @@ fn show(
             exits.push(ExitZone { zone: doc.label().to_owned(), code: code.number() });
         }
         codes.push(code);
+    }
+    for (at, change) in done {
+        let note = Some("done before: the zone is as the plan leads to".into());
+        document.zones[at].changes.push(ChangeDoc { outcome: Some("already".into()), note, ..change });
     }
     if context.cancel.is_cancelled() {
         codes.push(Code::Interrupted);

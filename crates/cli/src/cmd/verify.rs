@@ -58,7 +58,8 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
         let mut exits: BTreeMap<String, Code> = BTreeMap::new();
         for zone in &zones {
             for (domain, verdict) in zone.domains() {
-                let excused = matches!(zone.live, Live::No(_)) && not_delegated.contains(&domain);
+                let moving = matches!(zone.live, Live::No(_)) && not_delegated.contains(&domain);
+                let excused = moving && zone.is_served(Some(&domain));
                 if verdict != Verdict::Verified && !excused {
                     exits.insert(views::label(&domain), Code::NotVisible);
                 }

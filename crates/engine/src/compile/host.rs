@@ -9,9 +9,14 @@ use mailzone_record::{Name, RRsetKey, Rdata, RecordType};
 
 use super::PlacedClaim;
 
-/// Adds the claims of one mail host. Gives the slots that it leaves unmanaged on purpose, with the
+/// Adds the claims of one mail host, and what is only to be looked at. Gives the slots that it leaves unmanaged on purpose, with the
 /// configured domain that the host is in.
-pub(super) fn claims(settings: &Settings, host: &Host, out: &mut Vec<PlacedClaim>) -> Option<(Name, Slot)> {
+pub(super) fn claims(
+    settings: &Settings,
+    host: &Host,
+    out: &mut Vec<PlacedClaim>,
+    checks: &mut Vec<PlacedClaim>,
+) -> Option<(Name, Slot)> {
     let domain = settings.domain_above(&host.name).map(|domain| domain.name.clone());
     let slot_domain = domain.clone().unwrap_or_else(|| host.name.clone());
     let label = host.name.to_text_without_dot();
@@ -39,15 +44,16 @@ pub(super) fn claims(settings: &Settings, host: &Host, out: &mut Vec<PlacedClaim
     };
 
     let families = families(host);
-    if host.addresses == Care::Manage {
+    if host.addresses != Care::Off {
         for (rtype, want) in &families {
             let mut claim = claim(KindId::Hosts, label.clone(), host.name.clone(), *rtype, want.clone());
             let others = families.iter().filter(|(other, want)| other != rtype && !want.is_empty());
             claim.relies_on = others.map(|(rtype, _)| RRsetKey { name: host.name.clone(), rtype: *rtype }).collect();
+            let out = if host.addresses == Care::Manage { &mut *out } else { &mut *checks };
             out.push(place(claim, provider.clone()));
         }
     }
-    if host.ptr == Care::Manage {
+    if host.ptr != Care::Off {
         let reverse_provider = host.ptr_provider.as_ref().map(|provider| provider.value.clone());
         for address in addresses(&families) {
             let want = vec![Rdata::Ptr(host.name.clone())];
@@ -57,6 +63,7 @@ pub(super) fn claims(settings: &Settings, host: &Host, out: &mut Vec<PlacedClaim
                 claim.relies_on = vec![RRsetKey { name: host.name.clone(), rtype }];
             }
             let placed = place(claim, reverse_provider.clone());
+            let out = if host.ptr == Care::Manage { &mut *out } else { &mut *checks };
             out.push(PlacedClaim { zone: None, zone_id: None, ..placed });
         }
     }

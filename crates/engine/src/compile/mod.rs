@@ -15,6 +15,10 @@ use mailzone_record::{Name, RRsetKey};
 pub struct Compiled {
     /// Every claim with where it belongs.
     pub claims: Vec<PlacedClaim>,
+    /// What is only looked at: addresses and PTR of hosts with `"check"`.
+    pub checks: Vec<PlacedClaim>,
+    /// Claims that an earlier configuration made and this one does not.
+    pub formerly: Vec<PlacedClaim>,
     /// The configured domains, sorted.
     pub domains: Vec<CompiledDomain>,
     /// Allow entries that have not run out.
@@ -53,7 +57,14 @@ pub struct CompiledDomain {
 
 /// Makes the claims of a configuration. `today` (year, month, day) decides which allow entries hold.
 pub fn compile(settings: &Settings, today: (i32, u8, u8)) -> Compiled {
-    let mut compiled = Compiled { claims: Vec::new(), domains: Vec::new(), allow: Vec::new(), expired: Vec::new() };
+    let mut compiled = Compiled {
+        claims: Vec::new(),
+        checks: Vec::new(),
+        formerly: Vec::new(),
+        domains: Vec::new(),
+        allow: Vec::new(),
+        expired: Vec::new(),
+    };
     let authorisations = reports::authorisations(settings);
     for domain in settings.domains.values() {
         let facts = domain::claims(settings, domain, &authorisations, &mut compiled.claims);
@@ -66,7 +77,7 @@ pub fn compile(settings: &Settings, today: (i32, u8, u8)) -> Compiled {
         });
     }
     for host in settings.hosts.values() {
-        if let Some((domain, slot)) = host::claims(settings, host, &mut compiled.claims)
+        if let Some((domain, slot)) = host::claims(settings, host, &mut compiled.claims, &mut compiled.checks)
             && let Some(known) = compiled.domains.iter_mut().find(|known| known.facts.domain == domain)
         {
             known.facts.mentioned.push(slot);
@@ -85,14 +96,11 @@ impl Compiled {
     /// Notes the slots that `base`, an earlier configuration, managed and this one does not.
     pub fn compare_with_base(&mut self, base: &Self) {
         let now: std::collections::HashSet<&Slot> = self.claims.iter().map(|placed| &placed.claim.slot).collect();
-        let mut gone: Vec<(Name, Slot)> = Vec::new();
-        for placed in &base.claims {
-            let slot = &placed.claim.slot;
-            if !now.contains(slot) && !placed.claim.want.is_empty() {
-                gone.push((placed.domain.clone().unwrap_or_else(|| slot.domain.clone()), slot.clone()));
-            }
-        }
-        for (domain, slot) in gone {
+        let gone =
+            base.claims.iter().filter(|placed| !now.contains(&placed.claim.slot) && !placed.claim.want.is_empty());
+        self.formerly = gone.cloned().collect();
+        for placed in &self.formerly {
+            let (domain, slot) = (placed.claim.domain.clone(), placed.claim.slot.clone());
             let known = self.domains.iter_mut().find(|known| known.facts.domain == domain);
             if let Some(known) = known
                 && !known.facts.formerly.contains(&slot)

@@ -1,0 +1,202 @@
+//! The built program on large inputs: `cargo bench -p mailzone --bench program`.
+//!
+//! Inputs are made in a temporary directory. Each command runs several times as a child; shown are the median, the
+//! shortest and the longest time, and the largest peak memory. Figures and what they mean: `docs/performance.md`.
+
+#![expect(clippy::print_stdout, reason = "a table is what it is for")]
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mailzone");
+
+/// What one run took.
+struct Run {
+    time: Duration,
+    /// Peak resident memory in kB as last seen; `None` where the system does not tell it, or the run was too short.
+    peak: Option<u64>,
+}
+
+fn main() -> Outcome<()> {
+    // `cargo test --all-targets` runs this too, without the argument: nothing to do then.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return Ok(());
+    }
+    let directory = tempfile::tempdir()?;
+    println!("load before: {}", load());
+    println!("\n{:44}{:>10}{:>10}{:>10}{:>10}", "", "median", "min", "max", "peak");
+
+    bench("version", 41, directory.path(), &["version"], || Ok(()))?;
+
+    let many = directory.path().join("many");
+    many_zones(&many, 1_000, 50)?;
+    bench("plan, 1,000 zones of 50 RRsets, all change", 7, &many, &["plan"], || Ok(()))?;
+    run(&many, &["apply", "--yes", "--wait", "none"])?;
+    bench("plan, the same after apply: no change", 7, &many, &["plan"], || Ok(()))?;
+
+    let large = directory.path().join("large");
+    let zone = large_zone(&large, 100_000)?;
+    let write = || Ok(fs::write(large.join("zones/large.test.zone"), &zone)?);
+    bench("plan, a zone of 100,000 records", 7, &large, &["plan"], write)?;
+    bench("apply, the same", 7, &large, &["apply", "--yes", "--wait", "none"], write)?;
+    bench("plan, the same after apply: no change", 7, &large, &["plan"], || Ok(()))?;
+
+    let group = directory.path().join("group");
+    domains_file(&group, 10_000)?;
+    bench("lint, 10,000 domains in a file", 7, &group, &["lint"], || Ok(()))?;
+    let tables = directory.path().join("tables");
+    domain_tables(&tables, 10_000)?;
+    bench("lint, 10,000 domains with tables", 7, &tables, &["lint"], || Ok(()))?;
+    bench("the same, one of them explained", 7, &tables, &["lint", "--explain", "d00500.test"], || Ok(()))?;
+
+    println!("\nload after: {}", load());
+    Ok(())
+}
+
+/// Runs a command `times` times, `prepare` before each, and shows the figures.
+fn bench(
+    name: &str,
+    times: usize,
+    directory: &Path,
+    arguments: &[&str],
+    prepare: impl Fn() -> Outcome<()>,
+) -> Outcome<()> {
+    let mut runs = Vec::with_capacity(times);
+    for _ in 0..times {
+        prepare()?;
+        runs.push(run(directory, arguments)?);
+    }
+    let peak = runs.iter().filter_map(|run| run.peak).max();
+    let peak = peak.map_or_else(|| "-".into(), |kilobytes| format!("{} MB", kilobytes.div_ceil(1000)));
+    runs.sort_by_key(|run| run.time);
+    let [min, median, max] = [0, times / 2, times.saturating_sub(1)].map(|at| {
+        let time = runs.get(at).map_or(0.0, |run| run.time.as_secs_f64() * 1e3);
+        format!("{time:.1} ms")
+    });
+    println!("{name:44}{median:>10}{min:>10}{max:>10}{peak:>10}");
+    Ok(())
+}
+
+/// One run to its end, which has to be a good one; what it prints is thrown away.
+fn run(directory: &Path, arguments: &[&str]) -> Outcome<Run> {
+    let mut command = Command::new(PROGRAM);
+    command.args(arguments).current_dir(directory);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let began = Instant::now();
+    let child = command.spawn()?;
+    let (status, time, peak) = watched(child, began)?;
+    if !status.success() {
+        return Err(format!("mailzone {} in {}: {status}", arguments.join(" "), directory.display()).into());
+    }
+    Ok(Run { time, peak })
+}
+
+/// Waits for the child while a thread looks at its peak memory every millisecond. The peak never falls, so only what
+/// is added in the last millisecond can be missed.
+fn watched(mut child: Child, began: Instant) -> Outcome<(ExitStatus, Duration, Option<u64>)> {
+    let status_file = format!("/proc/{}/status", child.id());
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let mut peak = None;
+            while !ended.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(1));
+                peak = peak.max(peak_of(&status_file));
+            }
+            peak
+        });
+        let status = child.wait();
+        let time = began.elapsed();
+        ended.store(true, Ordering::Relaxed);
+        let peak = watch.join().map_err(|_| "the watching thread failed")?;
+        Ok((status?, time, peak))
+    })
+}
+
+/// The line `VmHWM` of Linux, in kB.
+fn peak_of(status_file: &str) -> Option<u64> {
+    let text = fs::read_to_string(status_file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+const HEAD: &str =
+    "[providers.files]\ntype = \"zonefile\"\ndirectory = \"zones\"\n\n[defaults]\nprovider = \"files\"\n";
+
+const SOA: &str = "$TTL 3600\n@ IN SOA ns.elsewhere.test. admin.elsewhere.test. 1 7200 3600 1209600 300\n";
+
+/// Zone files of `rrsets` RRsets each, with an SPF and a DMARC record that the configuration wants otherwise, and a
+/// foreign token beside the SPF record.
+fn many_zones(directory: &Path, zones: usize, rrsets: usize) -> Outcome<()> {
+    fs::create_dir_all(directory.join("zones"))?;
+    let mut names = String::new();
+    for number in 0..zones {
+        let name = format!("z{number:05}.test");
+        let mut text = format!("$ORIGIN {name}.\n{SOA}");
+        text.push_str("@ IN NS ns.elsewhere.test.\n@ IN MX 10 mail.elsewhere.test.\n");
+        text.push_str("@ IN TXT \"v=spf1 mx ~all\"\n@ IN TXT \"site-verification=0123456789abcdef\"\n");
+        text.push_str("_dmarc IN TXT \"v=DMARC1; p=none\"\n");
+        for host in 5..rrsets {
+            writeln!(text, "host{host} IN A 192.0.2.{}", host % 250)?;
+        }
+        fs::write(directory.join(format!("zones/{name}.zone")), text)?;
+        writeln!(names, "{name}")?;
+    }
+    fs::write(directory.join("names.txt"), names)?;
+    let group = "spf = { mx = true, ip4 = [\"192.0.2.0/24\"], all = \"~\" }\n\
+         dmarc = { policy = \"none\", rua = [\"mailto:dmarc@z00000.test\"] }\n\
+         [groups.all]\ndomains_file = \"names.txt\"\n";
+    // Reports to another domain than one's own would need its consent: `check` leaves that alone.
+    Ok(fs::write(directory.join("mailzone.toml"), format!("{HEAD}{group}"))?)
+}
+
+/// One zone with `records` records of addresses; its text, to be written anew before each apply.
+fn large_zone(directory: &Path, records: usize) -> Outcome<String> {
+    fs::create_dir_all(directory.join("zones"))?;
+    let mut text = format!("$ORIGIN large.test.\n{SOA}@ IN NS ns.elsewhere.test.\n@ IN MX 10 mail.elsewhere.test.\n");
+    text.push_str("@ IN TXT \"v=spf1 mx ~all\"\n@ IN TXT \"site-verification=0123456789abcdef\"\n");
+    for host in 5..records {
+        writeln!(text, "host{host} IN A 192.0.2.{}", host % 250)?;
+    }
+    let domain = "[domains.\"large.test\"]\n\
+         spf = { mx = true, ip4 = [\"192.0.2.0/24\"], all = \"~\" }\n\
+         dmarc = { policy = \"none\", rua = [\"mailto:dmarc@large.test\"] }\n";
+    fs::write(directory.join("mailzone.toml"), format!("{HEAD}{domain}"))?;
+    Ok(text)
+}
+
+/// A group of parked domains from a file.
+fn domains_file(directory: &Path, domains: usize) -> Outcome<()> {
+    fs::create_dir_all(directory.join("zones"))?;
+    let names: String = (0..domains).map(|number| format!("d{number:05}.test\n")).collect();
+    fs::write(directory.join("parked.txt"), names)?;
+    let group = "[groups.parked]\nprofiles = [\"parked\"]\ndomains_file = \"parked.txt\"\n";
+    Ok(fs::write(directory.join("mailzone.toml"), format!("{HEAD}{group}"))?)
+}
+
+/// A table of its own for each domain.
+fn domain_tables(directory: &Path, domains: usize) -> Outcome<()> {
+    fs::create_dir_all(directory.join("zones"))?;
+    let mut text = HEAD.to_owned();
+    for number in 0..domains {
+        writeln!(text, "[domains.\"d{number:05}.test\"]")?;
+        writeln!(text, "mx = [{{ preference = 10, host = \"mail.elsewhere.test\" }}]")?;
+        writeln!(text, "spf = {{ mx = true, ip4 = [\"192.0.2.{}\"], all = \"~\" }}", number % 250)?;
+        writeln!(text, "dmarc = {{ policy = \"none\", rua = [\"mailto:dmarc@d{number:05}.test\"] }}")?;
+    }
+    Ok(fs::write(directory.join("mailzone.toml"), text)?)
+}
+
+/// The machine's load, where the system tells it.
+fn load() -> String {
+    let read = fs::read_to_string("/proc/loadavg");
+    read.map_or_else(|_| "unknown".into(), |text| text.split(' ').take(3).collect::<Vec<_>>().join(" "))
+}
