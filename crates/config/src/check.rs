@@ -1,7 +1,7 @@
 //! The structural check: every key known, every value of the right type and readable on its own.
 
 use crate::diagnostic::Diagnostic;
-use crate::keys::{LATER_PROVIDER_TYPES, PROVIDER, PROVIDER_TYPES, Shape, TableSpec};
+use crate::keys::{LATER_PROVIDER_TYPES, PROVIDER, PROVIDER_TYPES, SECRET, Shape, TableSpec};
 use crate::raw::{Node, Report};
 use crate::suggest::nearest;
 
@@ -12,6 +12,7 @@ pub(crate) fn shape(key: &str, node: &Node<'_>, shape: &Shape, report: &mut Repo
             Some(alternative) => self::shape(key, node, alternative, report),
             None => wrong_type(key, node, shape, report),
         },
+        Shape::Table(spec) if std::ptr::eq(*spec, &SECRET) => secret(key, node, report),
         _ if !has_type(node, shape) => wrong_type(key, node, shape, report),
         Shape::Bool => {}
         Shape::True => {
@@ -103,6 +104,26 @@ pub(crate) fn table(node: &Node<'_>, spec: &TableSpec, report: &mut Report) {
         if node.get(key.name).is_none() {
             report.add(Diagnostic::error(format!("`{}` is missing in {}", key.name, spec.name)).at(node.place()));
         }
+    }
+}
+
+/// Checks a reference to a secret. Somebody may have written the secret itself, so no line is shown.
+fn secret(key: &str, node: &Node<'_>, report: &mut Report) {
+    let mut found = Report::default();
+    if node.table().is_none() {
+        wrong_type(key, node, &Shape::Table(&SECRET), &mut found);
+    } else {
+        table(node, &SECRET, &mut found);
+        let named = SECRET.keys.iter().filter(|key| node.get(key.name).is_some()).count();
+        if named != 1 && !found.has_errors() {
+            let says = if named == 0 { "does not say" } else { "says more than once" };
+            found.add(Diagnostic::error(format!("`{key}` {says} where the secret is")).at(node.place()));
+        }
+    }
+    let forms = "write { env = \"NAME\" }, { file = \"PATH\" } or { command = [\"PROGRAM\", \"ARGUMENT\"] }";
+    for mut diagnostic in found.finish(&[]) {
+        diagnostic.help.get_or_insert_with(|| forms.to_owned());
+        report.add(diagnostic.hide_line());
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Diagnostic {
     pub message: String,
     /// Where; `None` for what concerns a whole file or none.
     pub place: Option<Place>,
+    /// Whether the line at the place may be shown: not if a secret may stand in it.
+    pub show_line: bool,
     /// What to write under the place; may be empty.
     pub label: String,
     /// What to do about it.
@@ -46,6 +48,7 @@ impl Diagnostic {
             severity: Severity::Error,
             message: escape::line(message.as_ref()).into_owned(),
             place: None,
+            show_line: true,
             label: String::new(),
             help: None,
             related: Vec::new(),
@@ -62,6 +65,12 @@ impl Diagnostic {
     pub fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
         self
+    }
+
+    /// Where it is, without the line itself.
+    #[must_use]
+    pub(crate) fn hide_line(self) -> Self {
+        Self { show_line: false, ..self }
     }
 
     /// What to write under the place.
@@ -100,8 +109,10 @@ impl fmt::Display for Diagnostic {
         write!(f, "{}: {}", self.severity, self.message)?;
         let places = self.place.iter().chain(self.related.iter().map(|related| &related.place));
         let gutter = places.map(|place| place.line().to_string().len()).max().unwrap_or(1);
-        if let Some(place) = &self.place {
-            snippet(f, place, &self.label, '^', gutter)?;
+        match &self.place {
+            Some(place) if self.show_line => snippet(f, place, &self.label, '^', gutter)?,
+            Some(place) => write!(f, "\n{:gutter$}--> {place}", "")?,
+            None => {}
         }
         for related in &self.related {
             snippet(f, &related.place, &related.label, '-', gutter)?;

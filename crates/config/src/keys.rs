@@ -190,6 +190,17 @@ pub(crate) static PROVIDER: TableSpec = TableSpec {
     scope: ANYWHERE,
 };
 
+/// Where a secret is: the shape of every key that takes one. `check` sees to it that one key stands and that
+/// no line of it is shown.
+pub(crate) static SECRET: TableSpec = table(
+    "a reference to a secret",
+    &[
+        key("env", Shape::Text(&texts::ENVIRONMENT_VARIABLE), "An environment variable."),
+        key("file", PATH, "A file, relative to this one."),
+        key("command", some(&WORDS), "A command and its arguments that prints the secret. No shell."),
+    ],
+);
+
 static DNS: TableSpec = table(
     "the table `dns`",
     &[

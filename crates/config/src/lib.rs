@@ -13,6 +13,7 @@ mod mail_texts;
 mod merge;
 mod raw;
 mod schema;
+pub mod secret;
 mod settings;
 mod source;
 mod suggest;

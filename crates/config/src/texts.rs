@@ -44,6 +44,11 @@ pub(crate) static LABEL: TextKind =
     TextKind { name: "a name of your choice", pattern: Some("."), check: |text| filled(text).map(drop) };
 pub(crate) static PATH: TextKind =
     TextKind { name: "a path", pattern: Some("."), check: |text| filled(text).map(drop) };
+pub(crate) static ENVIRONMENT_VARIABLE: TextKind = TextKind {
+    name: "the name of an environment variable",
+    pattern: Some("^[A-Za-z_][A-Za-z0-9_]*$"),
+    check: environment_variable,
+};
 pub(crate) static NAME: TextKind =
     TextKind { name: "a domain name", pattern: Some("."), check: |text| name(text).map(drop) };
 pub(crate) static HOST_NAME: TextKind =
@@ -114,6 +119,14 @@ const SLOTS: &[&str] = &[
     "ptr",
     "records",
 ];
+
+fn environment_variable(text: &str) -> Result<(), Fault> {
+    let is_name = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if is_name && !text.is_empty() && !text.starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok(());
+    }
+    Err(Fault::new("not the name of an environment variable").help("letters, digits and `_`, without `$`"))
+}
 
 fn filled(text: &str) -> Result<&str, Fault> {
     if text.is_empty() { Err(Fault::new("an empty string")) } else { Ok(text) }
