@@ -179,7 +179,7 @@ fn provider_type_of_a_later_version() {
       |
     2 | type = "route53"
       |        ^^^^^^^^^
-      = help: available: zonefile
+      = help: available: zonefile, rfc2136
     "#);
 }
 
@@ -191,7 +191,7 @@ fn provider_type_that_nobody_knows() {
       |
     2 | type = "zonefiel"
       |        ^^^^^^^^^^
-      = help: did you mean `zonefile`? available: zonefile
+      = help: did you mean `zonefile`? available: zonefile, rfc2136
     "#);
 }
 

@@ -1,8 +1,9 @@
 //! The structural check: every key known, every value of the right type and readable on its own.
 
 use crate::diagnostic::Diagnostic;
-use crate::keys::{LATER_PROVIDER_TYPES, PROVIDER, PROVIDER_TYPES, SECRET, Shape, TableSpec};
+use crate::keys::{LATER_PROVIDER_TYPES, PROVIDER_TYPES, SECRET, Shape, TableSpec};
 use crate::raw::{Node, Report};
+use crate::source::Place;
 use crate::suggest::nearest;
 
 /// Checks `node`, the value of `key`, against `shape`.
@@ -57,6 +58,7 @@ pub(crate) fn shape(key: &str, node: &Node<'_>, shape: &Shape, report: &mut Repo
             }
         }
         Shape::Table(spec) => table(node, spec, report),
+        Shape::Provider => provider(node, report),
         Shape::Map { key: kind, value } => {
             for (name, place, item) in node.entries() {
                 if let Err(fault) = (kind.check)(name) {
@@ -74,9 +76,6 @@ pub(crate) fn shape(key: &str, node: &Node<'_>, shape: &Shape, report: &mut Repo
 
 /// Checks the keys of a table.
 pub(crate) fn table(node: &Node<'_>, spec: &TableSpec, report: &mut Report) {
-    if std::ptr::eq(spec, &PROVIDER) && !is_known_provider(node, report) {
-        return;
-    }
     for (name, place, item) in node.entries() {
         if let Some(key) = spec.find(name) {
             shape(name, &item, &key.shape, report);
@@ -107,7 +106,7 @@ pub(crate) fn table(node: &Node<'_>, spec: &TableSpec, report: &mut Report) {
     }
 }
 
-/// Checks a reference to a secret. Somebody may have written the secret itself, so no line is shown.
+/// Checks a reference to a secret. Somebody may have written the secret itself, so no line of it is shown.
 fn secret(key: &str, node: &Node<'_>, report: &mut Report) {
     let mut found = Report::default();
     if node.table().is_none() {
@@ -127,23 +126,81 @@ fn secret(key: &str, node: &Node<'_>, report: &mut Report) {
     }
 }
 
-/// Whether the other keys of this provider can be judged.
-fn is_known_provider(node: &Node<'_>, report: &mut Report) -> bool {
-    let Some(kind) = node.get("type") else { return true };
-    let Some(name) = kind.text() else { return true };
-    if PROVIDER_TYPES.contains(&name) {
-        return true;
+/// Checks the table of a provider as its `type` demands.
+fn provider(node: &Node<'_>, report: &mut Report) {
+    let mut found = Report::default();
+    let spec = provider_spec(node, &mut found);
+    if let Some(spec) = spec {
+        table(node, spec, &mut found);
     }
-    let available = PROVIDER_TYPES.join(", ");
+    let mut hidden = Vec::new();
+    lines_with_secrets(node, spec, &mut hidden);
+    for diagnostic in found.finish(&[]) {
+        let line = diagnostic.place.as_ref().map_or(0, Place::line);
+        let is_hidden = hidden.iter().any(|(first, last)| (*first..=*last).contains(&line));
+        report.add(if is_hidden { diagnostic.hide_line() } else { diagnostic });
+    }
+}
+
+/// The keys that go with this provider's `type`; what is wrong with the type is reported.
+fn provider_spec(node: &Node<'_>, report: &mut Report) -> Option<&'static TableSpec> {
+    let types = || PROVIDER_TYPES.iter().map(|(name, _)| *name);
+    let available = format!("available: {}", types().collect::<Vec<_>>().join(", "));
+    let Some(kind) = node.get("type") else {
+        report.add(Diagnostic::error("`type` is missing in a provider").at(node.place()).help(available));
+        return None;
+    };
+    let Some(name) = kind.text() else {
+        wrong_type("type", &kind, &Shape::Text(&crate::texts::NOT_EMPTY), report);
+        return None;
+    };
+    if let Some((_, spec)) = PROVIDER_TYPES.iter().find(|(known, _)| *known == name) {
+        return Some(spec);
+    }
     let (message, help) = if LATER_PROVIDER_TYPES.contains(&name) {
-        (format!("the provider `{name}` is not in this version of mailzone"), format!("available: {available}"))
+        (format!("the provider `{name}` is not in this version of mailzone"), available)
     } else {
-        let near = nearest(name, PROVIDER_TYPES.iter().chain(LATER_PROVIDER_TYPES).copied());
+        let near = nearest(name, types().chain(LATER_PROVIDER_TYPES.iter().copied()));
         let hint = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        (format!("no provider is called `{name}`"), format!("{hint}available: {available}"))
+        (format!("no provider is called `{name}`"), format!("{hint}{available}"))
     };
     report.add(Diagnostic::error(message).at(kind.place()).help(help));
-    false
+    None
+}
+
+/// The lines, first and last, on which somebody may have written a secret itself, in its place or under a name
+/// that is none. No message repeats them. Without `spec` nobody knows what the keys mean.
+fn lines_with_secrets(node: &Node<'_>, spec: Option<&TableSpec>, lines: &mut Vec<(usize, usize)>) {
+    for (name, place, value) in node.entries() {
+        let known = spec.and_then(|spec| spec.find(name));
+        let shape = known.map(|key| &key.shape);
+        match shape {
+            _ if name == "type" => {}
+            Some(Shape::Table(inner)) if !std::ptr::eq(*inner, &SECRET) && value.table().is_some() => {
+                lines_with_secrets(&value, Some(inner), lines);
+            }
+            Some(Shape::Table(_)) => lines_of(&place, &value, lines),
+            Some(_) => {}
+            // A slip in the name of a key that takes no secret is shown.
+            None if spec.is_some_and(|spec| spec.later.contains(&name) || is_near_plain(name, spec)) => {}
+            None => lines_of(&place, &value, lines),
+        }
+    }
+}
+
+fn is_near_plain(name: &str, spec: &TableSpec) -> bool {
+    let near = nearest(name, spec.allowed().map(|key| key.name)).and_then(|near| spec.find(near));
+    near.is_some_and(|key| !matches!(key.shape, Shape::Table(_)))
+}
+
+/// Every line of a key's value, also of tables with headers of their own.
+fn lines_of(key: &Place, value: &Node<'_>, lines: &mut Vec<(usize, usize)>) {
+    let place = value.place();
+    lines.push((key.line(), key.line()));
+    lines.push((place.line(), place.source.position(place.end).0));
+    for (_, place, value) in value.entries() {
+        lines_of(&place, &value, lines);
+    }
 }
 
 fn choice(key: &str, node: &Node<'_>, words: &[&str], report: &mut Report) {
@@ -165,7 +222,7 @@ fn has_type(node: &Node<'_>, shape: &Shape) -> bool {
         Shape::Date => value.is_datetime(),
         Shape::Text(_) | Shape::Choice(_) => value.is_str(),
         Shape::List { .. } => value.is_array(),
-        Shape::Table(_) | Shape::Map { .. } => value.is_table(),
+        Shape::Table(_) | Shape::Provider | Shape::Map { .. } => value.is_table(),
         Shape::OneOf(alternatives) => alternatives.iter().any(|alternative| has_type(node, alternative)),
     }
 }
@@ -199,6 +256,7 @@ pub(crate) fn expected(shape: &Shape) -> String {
             let more = if spec.allowed().count() > 4 { ", …" } else { "" };
             format!("a table with {}{more}", keys.join(", "))
         }
+        Shape::Provider => "a table with type, …".to_owned(),
         Shape::Map { key, value } => format!("a table from {} to {}", key.name, expected(value)),
         Shape::OneOf(alternatives) => alternatives.iter().map(expected).collect::<Vec<_>>().join("; or "),
     }

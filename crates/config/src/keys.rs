@@ -1,6 +1,10 @@
 //! Every key of the file, once: the structural check, the nearest-key hint and the JSON Schema all read
 //! these tables, so they cannot drift apart.
 
+mod providers;
+
+pub(crate) use providers::{LATER_PROVIDER_TYPES, PROVIDER_TYPES};
+
 use crate::texts::{self, Fault};
 
 /// What a value may be.
@@ -22,6 +26,8 @@ pub(crate) enum Shape {
         min: usize,
     },
     Table(&'static TableSpec),
+    /// A table whose `type` says which of [`PROVIDER_TYPES`] it is.
+    Provider,
     /// A table whose keys the user chooses.
     Map {
         key: &'static TextKind,
@@ -138,7 +144,7 @@ pub(crate) static ROOT: TableSpec = table(
     &[
         key(
             "providers",
-            Shape::Map { key: &texts::LABEL, value: &Shape::Table(&PROVIDER) },
+            Shape::Map { key: &texts::LABEL, value: &Shape::Provider },
             "Where zones are kept, by a name of your choice.",
         ),
         key("dns", Shape::Table(&DNS), "How the DNS is asked."),
@@ -164,34 +170,8 @@ pub(crate) static ROOT: TableSpec = table(
     ],
 );
 
-/// What `type` may be now.
-pub(crate) const PROVIDER_TYPES: &[&str] = &["zonefile"];
-/// What it may be in a later version.
-pub(crate) const LATER_PROVIDER_TYPES: &[&str] =
-    &["route53", "cloudflare", "netcup", "ionos", "ionos-cloud", "rfc2136"];
-
-pub(crate) static PROVIDER: TableSpec = TableSpec {
-    name: "a provider",
-    keys: &[
-        required(key("type", Shape::Choice(PROVIDER_TYPES), "Which provider it is.")),
-        required(key("directory", PATH, "Of ORIGIN.zone files (RFC 1035), relative to this file.")),
-        key(
-            "serve",
-            Shape::Text(&texts::LISTEN),
-            "While a command runs, the embedded server answers here for the directory.",
-        ),
-        key(
-            "reload",
-            some(&WORDS),
-            "A command and its arguments, run after a file was replaced; {zone} is the zone's name. No shell.",
-        ),
-    ],
-    later: &["endpoint", "requests_per_second", "max_concurrency", "timeout"],
-    scope: ANYWHERE,
-};
-
 /// Where a secret is: the shape of every key that takes one. `check` sees to it that one key stands and that
-/// no line of it is shown.
+/// no line is shown in which a secret may stand.
 pub(crate) static SECRET: TableSpec = table(
     "a reference to a secret",
     &[

@@ -27,7 +27,7 @@ pub use domain::{
 pub use load::{MAX_FILE_SIZE, Source, load, parse};
 pub use schema::schema;
 pub use settings::{
-    Care, Dns, EffectiveKey, Host, Latency, OnExceed, Propagation, ProviderSettings, Resolver, Settings, Statistic,
-    TlsaByPort, Zonefile,
+    Care, Dns, EffectiveKey, Host, Latency, OnExceed, Propagation, ProviderSettings, Resolver, Rfc2136, Settings,
+    Statistic, TlsaByPort, Tsig, TsigAlgorithm, Zonefile,
 };
 pub use source::{Located, Place, SourceFile};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::keys::{ROOT, Shape, TableSpec};
+use crate::keys::{PROVIDER_TYPES, ROOT, Shape, TableSpec};
 
 /// The schema for editors: what it refuses [`crate::load`] refuses too; `load` refuses more.
 pub fn schema() -> Value {
@@ -30,14 +30,10 @@ fn shape(of: &Shape, definitions: &mut Map<String, Value>) -> Value {
         }
         Shape::Choice(words) => json!({ "enum": words }),
         Shape::List { of, min } => json!({ "type": "array", "items": shape(of, definitions), "minItems": min }),
-        Shape::Table(spec) => {
-            let name = spec.name.replace('`', "").replace(' ', "-");
-            if !definitions.contains_key(&name) {
-                definitions.insert(name.clone(), Value::Null);
-                let body = table(spec, definitions);
-                definitions.insert(name.clone(), body);
-            }
-            json!({ "$ref": format!("#/definitions/{name}") })
+        Shape::Table(spec) => reference(spec, definitions),
+        Shape::Provider => {
+            let types: Vec<Value> = PROVIDER_TYPES.iter().map(|(_, spec)| reference(spec, definitions)).collect();
+            json!({ "anyOf": types })
         }
         Shape::Map { key, value } => {
             let mut names = json!({ "type": "string" });
@@ -52,6 +48,17 @@ fn shape(of: &Shape, definitions: &mut Map<String, Value>) -> Value {
             json!({ "anyOf": alternatives })
         }
     }
+}
+
+/// The table, defined once.
+fn reference(spec: &TableSpec, definitions: &mut Map<String, Value>) -> Value {
+    let name = spec.name.replace('`', "").replace(' ', "-");
+    if !definitions.contains_key(&name) {
+        definitions.insert(name.clone(), Value::Null);
+        let body = table(spec, definitions);
+        definitions.insert(name.clone(), body);
+    }
+    json!({ "$ref": format!("#/definitions/{name}") })
 }
 
 fn table(spec: &TableSpec, definitions: &mut Map<String, Value>) -> Value {

@@ -1,10 +1,8 @@
 //! Secrets by reference (`design.md` section 6): the configuration says where a secret is, never what it is.
 //!
-//! No provider of this version takes a secret, so no key of the configuration is a reference yet and nothing
-//! here is read from a file. The first provider with credentials gives its key the shape
-//! `Shape::Table(&SECRET)` in the key tables, reads it with [`reference`] into its settings, and gets the
-//! secret from the run's [`Secrets`] when it is about to be asked; a [`SecretError`] is an error of
-//! credentials.
+//! A key that takes a secret has the shape `Shape::Table(&SECRET)` in the key tables and is read with
+//! [`reference`] into the settings of its provider. Whoever is about to ask the provider gets the secret from the
+//! run's [`Secrets`]; a [`SecretError`] is an error of credentials.
 
 mod command;
 
@@ -126,6 +124,11 @@ impl Secret {
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
+
+    /// The secret, still wrapped, for whoever keeps it.
+    pub fn wrapped(&self) -> &SecretString {
+        &self.0
+    }
 }
 
 impl Secrets {
@@ -196,7 +199,6 @@ impl fmt::Display for SecretRef {
 }
 
 /// The reference in a table that was checked; `None` for what the check has refused.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the first provider that takes a secret"))]
 pub(crate) fn reference(node: &Node<'_>) -> Option<SecretRef> {
     if let Some(name) = node.get("env") {
         return Some(SecretRef::Env(name.text()?.to_owned()));

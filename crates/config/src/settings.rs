@@ -9,6 +9,7 @@ use mailzone_record::{Name, Tlsa, Ttl};
 
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Domain, Slot};
+use crate::secret::SecretRef;
 use crate::source::{Located, Place};
 
 /// A whole configuration, checked: every name that it refers to exists in it.
@@ -41,6 +42,8 @@ pub struct Settings {
 pub enum ProviderSettings {
     /// `type = "zonefile"`.
     Zonefile(Zonefile),
+    /// `type = "rfc2136"`.
+    Rfc2136(Rfc2136),
 }
 
 /// A directory of `ORIGIN.zone` files.
@@ -53,6 +56,37 @@ pub struct Zonefile {
     /// A command and its arguments, to be run after a file was replaced; `{zone}` stands for the
     /// zone's name. Never empty.
     pub reload: Option<Located<Vec<String>>>,
+}
+
+/// A name server that takes updates (RFC 2136) and transfers zones (RFC 5936).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rfc2136 {
+    /// The primary server.
+    pub server: SocketAddr,
+    /// The key that signs; `None` for none.
+    pub tsig: Option<Tsig>,
+    /// Of one exchange; `None` for the provider's own.
+    pub timeout: Option<Duration>,
+}
+
+/// A key of transaction signatures (RFC 8945), by reference.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tsig {
+    /// Its name, in lower case.
+    pub name: Name,
+    /// Its algorithm.
+    pub algorithm: TsigAlgorithm,
+    /// Where the key itself is, in base64.
+    pub secret: Located<SecretRef>,
+}
+
+/// An algorithm of transaction signatures (RFC 8945 section 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the variants are the words of the file")]
+pub enum TsigAlgorithm {
+    HmacSha256,
+    HmacSha384,
+    HmacSha512,
 }
 
 /// The table `dns`.

@@ -5,8 +5,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use mailzone_config::secret::SecretRef;
 use mailzone_config::{
-    Diagnostic, Domain, Located, MtaStsSetting, Settings, Slot, Source, SourceFile, load, parse, schema,
+    Diagnostic, Domain, Located, MtaStsSetting, ProviderSettings, Settings, Slot, Source, SourceFile, TsigAlgorithm,
+    load, parse, schema,
 };
 use mailzone_record::{Name, Rdata};
 
@@ -88,8 +90,47 @@ fn invalid_samples_say_why() {
     for path in samples("invalid") {
         let Err(errors) = load_path(&path) else { panic!("{} loads", path.display()) };
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        // The samples write this where a secret is out of place.
+        assert!(!messages(&errors).contains("aHVudGVyMg"), "{}", messages(&errors));
         insta::assert_snapshot!(name, messages(&errors));
     }
+}
+
+#[test]
+fn providers_mean_what_they_say() {
+    let settings = load_path(&fixtures("valid/everything.toml")).unwrap();
+    let mut text = String::new();
+    for (name, provider) in &settings.providers {
+        writeln!(text, "{name}: {:?}", provider.value).unwrap();
+    }
+    let text = text.replace(&fixtures("").display().to_string(), "");
+    insta::assert_snapshot!("everything_providers", text);
+}
+
+/// What each key says on its own; the samples hold the tables.
+#[test]
+fn servers_and_algorithms() {
+    let provider = |keys: &str| {
+        let text = format!("[providers.ns]\ntype = \"rfc2136\"\n{keys}\n");
+        match load_text(&text).map(|settings| settings.providers["ns"].value.clone()) {
+            Ok(ProviderSettings::Rfc2136(provider)) => provider,
+            other => panic!("{other:?}"),
+        }
+    };
+    for (text, port) in [("192.0.2.53", 53), ("192.0.2.53:5353", 5353), ("2001:db8::53", 53), ("[::1]:5353", 5353)] {
+        let provider = provider(&format!("server = \"{text}\""));
+        assert_eq!((provider.server.port(), provider.tsig, provider.timeout), (port, None, None), "{text}");
+    }
+    let algorithm = |text: &str| {
+        let tsig = format!("tsig = {{ name = \"K.\"{text}, secret = {{ env = \"S\" }} }}");
+        let tsig = provider(&format!("server = \"::1\"\n{tsig}")).tsig.unwrap();
+        assert_eq!((tsig.name.to_string().as_str(), &tsig.secret.value), ("k.", &SecretRef::Env("S".into())));
+        tsig.algorithm
+    };
+    assert_eq!(algorithm(""), TsigAlgorithm::HmacSha256);
+    assert_eq!(algorithm(", algorithm = \"hmac-sha256\""), TsigAlgorithm::HmacSha256);
+    assert_eq!(algorithm(", algorithm = \"hmac-sha384\""), TsigAlgorithm::HmacSha384);
+    assert_eq!(algorithm(", algorithm = \"hmac-sha512\""), TsigAlgorithm::HmacSha512);
 }
 
 /// What is wanted of a domain, one slot a line.
