@@ -126,6 +126,11 @@ impl Message {
     }
 }
 
+impl Rcode {
+    /// NOTAUTH (RFC 2136, RFC 8945): not authoritative, or not authorised.
+    pub const NOT_AUTH: Self = Self::Other(9);
+}
+
 impl From<u16> for Rcode {
     fn from(code: u16) -> Self {
         match code {
@@ -164,7 +169,11 @@ impl fmt::Display for Rcode {
             Self::NxDomain => f.pad("NXDOMAIN"),
             Self::NotImp => f.pad("NOTIMP"),
             Self::Refused => f.pad("REFUSED"),
+            Self::Other(6) => f.pad("YXDOMAIN"),
+            Self::Other(7) => f.pad("YXRRSET"),
+            Self::Other(8) => f.pad("NXRRSET"),
             Self::Other(9) => f.pad("NOTAUTH"),
+            Self::Other(10) => f.pad("NOTZONE"),
             Self::Other(16) => f.pad("BADVERS"),
             Self::Other(code) => f.pad(&format!("RCODE{code}")),
         }

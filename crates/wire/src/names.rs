@@ -30,6 +30,11 @@ impl<'a> Reader<'a> {
         Self { message, at: 0 }
     }
 
+    /// How many octets were read.
+    pub(crate) fn position(&self) -> usize {
+        self.at
+    }
+
     pub(crate) fn octets(&mut self, count: usize) -> Result<&'a [u8], Malformed> {
         let rest = self.message.get(self.at..).unwrap_or_default();
         let octets = rest.get(..count).ok_or("ends early")?;

@@ -88,7 +88,15 @@ pub(crate) fn receive(bytes: &[u8], query: &Query, id: u16) -> Received {
     }
 }
 
-type Question = Option<(Name, RecordType, u16)>;
+/// A response without looking whom it answers.
+pub(crate) fn decode(bytes: &[u8]) -> Result<(Question, Message), Malformed> {
+    let mut reader = Reader::new(bytes);
+    reader.u16()?;
+    let flags = reader.u16()?;
+    body(&mut reader, flags)
+}
+
+pub(crate) type Question = Option<(Name, RecordType, u16)>;
 
 /// All that follows id and flags.
 fn body(reader: &mut Reader<'_>, flags: u16) -> Result<(Question, Message), Malformed> {
