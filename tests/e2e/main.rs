@@ -14,6 +14,7 @@ mod exit_codes;
 mod harness;
 mod hygiene;
 mod messy;
+mod rfc2136;
 mod saved;
 mod scale;
 mod settle;

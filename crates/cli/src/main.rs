@@ -4,6 +4,7 @@ mod args;
 mod cmd;
 mod context;
 mod embedded;
+mod lazy;
 mod registry;
 mod ui;
 mod views;

@@ -1,0 +1,84 @@
+//! A provider that is made when it is about to be asked: until then its secrets are not read.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mailzone_provider::{
+    Batch, Capabilities, Provider, ProviderError, ProviderErrorKind, ProviderId, RRsetChange, Receipt, Refusal,
+    Snapshot, Zone,
+};
+use tokio::sync::OnceCell;
+
+type Make = dyn Fn() -> Result<Arc<dyn Provider>, ProviderError> + Send + Sync;
+
+/// A provider with credentials that are to be had first.
+pub(crate) struct Lazy {
+    /// The same provider without them: it says what the provider can do and is never asked.
+    outline: Arc<dyn Provider>,
+    make: Arc<Make>,
+    made: OnceCell<Arc<dyn Provider>>,
+}
+
+impl Lazy {
+    /// `make` gets the credentials; it may block. It is called until it succeeds.
+    pub(crate) fn new(
+        outline: Arc<dyn Provider>,
+        make: impl Fn() -> Result<Arc<dyn Provider>, ProviderError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { outline, make: Arc::new(make), made: OnceCell::new() }
+    }
+
+    async fn made(&self) -> Result<&dyn Provider, ProviderError> {
+        let made = self.made.get_or_try_init(|| async {
+            let make = Arc::clone(&self.make);
+            match tokio::task::spawn_blocking(move || make()).await {
+                Ok(made) => made,
+                Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // The runtime is being shut down.
+                Err(_) => {
+                    let kind = ProviderErrorKind::Credentials("the run is at its end".into());
+                    Err(ProviderError::new(format!("asking {}", self.id()), kind, ""))
+                }
+            }
+        });
+        Ok(made.await?.as_ref())
+    }
+}
+
+#[async_trait]
+impl Provider for Lazy {
+    fn id(&self) -> &ProviderId {
+        self.outline.id()
+    }
+
+    fn capabilities(&self) -> &Capabilities {
+        self.outline.capabilities()
+    }
+
+    async fn zones(&self) -> Result<Vec<Zone>, ProviderError> {
+        self.made().await?.zones().await
+    }
+
+    async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError> {
+        self.made().await?.snapshot(zone).await
+    }
+
+    fn refuse(&self, change: &RRsetChange) -> Vec<Refusal> {
+        self.outline.refuse(change)
+    }
+
+    async fn apply(&self, zone: &Zone, batch: &Batch) -> Result<Receipt, ProviderError> {
+        self.made().await?.apply(zone, batch).await
+    }
+
+    async fn settle(&self, zone: &Zone, receipt: &Receipt) -> Result<(), ProviderError> {
+        self.made().await?.settle(zone, receipt).await
+    }
+}
+
+impl fmt::Debug for Lazy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lazy").field("outline", &self.outline).finish_non_exhaustive()
+    }
+}
