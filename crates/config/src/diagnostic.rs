@@ -14,7 +14,7 @@ pub struct Diagnostic {
     pub message: String,
     /// Where; `None` for what concerns a whole file or none.
     pub place: Option<Place>,
-    /// Whether the line at the place may be shown: not if a secret may stand in it.
+    /// Whether the lines at the places may be shown: not if a secret may stand in them.
     pub show_line: bool,
     /// What to write under the place; may be empty.
     pub label: String,
@@ -115,7 +115,11 @@ impl fmt::Display for Diagnostic {
             None => {}
         }
         for related in &self.related {
-            snippet(f, &related.place, &related.label, '-', gutter)?;
+            if self.show_line {
+                snippet(f, &related.place, &related.label, '-', gutter)?;
+            } else {
+                write!(f, "\n{:gutter$}--> {} {}", "", related.place, related.label)?;
+            }
         }
         if let Some(help) = &self.help {
             write!(f, "\n{:gutter$} = help: {help}", "")?;

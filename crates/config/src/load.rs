@@ -102,7 +102,10 @@ pub fn parse(
         broken |= !errors.is_empty();
         let mut told = false;
         for error in &errors {
-            let diagnostic = syntax_error(error, file);
+            let mut diagnostic = syntax_error(error, file);
+            if diagnostic.place.as_ref().is_some_and(in_provider) {
+                diagnostic = diagnostic.hide_line();
+            }
             // A table defined twice is read as one: what then stands twice in it is no news.
             if is_duplicate(error) && diagnostic.related.is_empty() && told {
                 continue;
@@ -152,6 +155,17 @@ fn syntax_error(error: &Error, file: &Arc<SourceFile>) -> Diagnostic {
         Some(first) => diagnostic.at(place).related(first, "first defined here"),
         None => diagnostic.at(place),
     }
+}
+
+/// Whether the line is one of a provider's keys: somebody may have written a secret in it.
+fn in_provider(place: &crate::Place) -> bool {
+    let (text, file) = (place.source.text(), &place.source);
+    let line = file.line(file.position(place.start).0).trim_start();
+    let header = |line: &&str| line.trim_start().starts_with('[');
+    // The parser has not understood the text; a header is taken for what it looks like.
+    let section = text.get(..place.start as usize).and_then(|before| before.lines().rev().find(header));
+    let is_provider = |line: &str| line.trim_start_matches(['[', ' ', '\t', '"', '\'']).starts_with("providers");
+    !line.starts_with('[') && (is_provider(line) || section.is_some_and(is_provider))
 }
 
 /// The earlier line that defines what the line at `offset` defines: the same header, or the same key

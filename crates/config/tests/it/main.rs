@@ -96,6 +96,45 @@ fn invalid_samples_say_why() {
     }
 }
 
+/// Nobody knows what a line means that is no TOML; one of a provider may hold a secret.
+#[test]
+fn lines_of_providers_are_not_repeated() {
+    let provider = "[providers.ns]\ntype = \"rfc2136\"\nserver = \"192.0.2.53\"\n";
+    let mut shown = String::new();
+    for lines in [
+        "[providers.ns.tsig]\nsecret = \"hunter2\n",
+        "tsig = { name = \"k.\" secret = \"hunter2\" }\n",
+        "[providers.ns.tsig]\nsecret = \"hunter2\"\nsecret = \"hunter2\"\n",
+    ] {
+        shown += &messages(&load_text(&format!("{provider}{lines}")).unwrap_err());
+    }
+    assert!(!shown.contains("hunter"), "{shown}");
+    insta::assert_snapshot!(shown, @r#"
+    error: no TOML: invalid basic string, expected `"`
+     --> mailzone.toml:5:18
+
+    error: no TOML: missing comma between key-value pairs, expected `,`
+     --> mailzone.toml:4:22
+
+    error: `name` is missing in the table `tsig`
+     --> mailzone.toml:4:1
+      |
+    4 | [providers.ns.tsig]
+      | ^^^^^^^^^^^^^^^^^^^
+
+    error: `secret` is a string, expected a table with env, file, command
+     --> mailzone.toml:5:10
+      = help: write { env = "NAME" }, { file = "PATH" } or { command = ["PROGRAM", "ARGUMENT"] }
+
+    error: `secret` is defined twice
+     --> mailzone.toml:6:1
+     --> mailzone.toml:5:1 first defined here
+    "#);
+    // Elsewhere they are.
+    let shown = messages(&load_text(&format!("{provider}[dns]\ntimeout = 2s\n")).unwrap_err());
+    assert!(shown.contains("5 | timeout = 2s"), "{shown}");
+}
+
 #[test]
 fn providers_mean_what_they_say() {
     let settings = load_path(&fixtures("valid/everything.toml")).unwrap();
