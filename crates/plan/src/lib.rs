@@ -8,6 +8,7 @@
 //! change that loses one cannot be built.
 
 mod allow;
+mod apex;
 mod claim;
 mod cut;
 mod digest;
@@ -21,6 +22,7 @@ mod unmanaged;
 mod zone;
 
 pub use allow::Allow;
+pub use apex::Apex;
 pub use claim::{Claim, DomainFacts, MailUse, Own, Slot, Target};
 pub use digest::{config_digest, fingerprint};
 pub use document::Document;

@@ -9,7 +9,7 @@ use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Ttl, Value};
 use crate::cut::Cuts;
 use crate::merge::{MergeOptions, in_order};
 use crate::unmanaged::{may_be_slot, removal_line, slots_of};
-use crate::{Allow, Claim, DomainFacts, Merged, Slot, Target, guard, unchecked};
+use crate::{Allow, Apex, Claim, DomainFacts, Merged, Slot, Target, guard, unchecked};
 
 /// Everything that the plan of one zone is made of.
 #[derive(Debug)]
@@ -53,10 +53,8 @@ pub struct ZonePlan {
     pub left_out: Vec<RRsetKey>,
     /// RRsets by what happens to them.
     pub counts: Counts,
-    /// The name servers that the zone itself names, sorted.
-    pub apex_ns: Vec<Name>,
-    /// How long a denial from this zone may be kept (RFC 2308 section 5): the SOA's TTL and last field.
-    pub negative: Option<(Ttl, u32)>,
+    /// What the zone says of itself.
+    pub apex: Apex,
 }
 
 /// One RRset before and after, and what that means.
@@ -594,8 +592,7 @@ impl<'a> Planner<'a> {
             targets: self.targets,
             left_out: self.left_out,
             counts: self.counts,
-            apex_ns: apex_ns(self.input.snapshot, &zone.name),
-            negative: negative(self.input.snapshot, &zone.name),
+            apex: Apex::of(self.input.snapshot, &zone.name),
         }
     }
 }
@@ -613,8 +610,7 @@ impl ZonePlan {
             targets: Vec::new(),
             left_out: Vec::new(),
             counts: Counts::default(),
-            apex_ns: Vec::new(),
-            negative: None,
+            apex: Apex::default(),
         }
     }
 
@@ -726,28 +722,6 @@ fn reason(action: Action, merged: &Merged<'_>, details: &[Detail]) -> String {
         Action::Delete => format!("{slots}: shall be absent"),
         Action::Update if details.iter().all(|detail| detail.term == "ttl") => format!("{slots}: another TTL"),
         Action::Update => format!("{slots}: differs from the configuration"),
-    }
-}
-
-fn apex_ns(snapshot: &Snapshot, apex: &Name) -> Vec<Name> {
-    let set = snapshot.get(apex, RecordType::NS);
-    let mut names: Vec<Name> = set
-        .iter()
-        .flat_map(|set| &set.values)
-        .filter_map(|value| match &value.rdata {
-            Rdata::Ns(name) => Some(name.clone()),
-            _ => None,
-        })
-        .collect();
-    names.sort();
-    names
-}
-
-fn negative(snapshot: &Snapshot, apex: &Name) -> Option<(Ttl, u32)> {
-    let set = snapshot.get(apex, RecordType::SOA)?;
-    match &set.values.first()?.rdata {
-        Rdata::Soa(soa) => Some((set.ttl.or_else(|| snapshot.default_ttl())?, soa.minimum)),
-        _ => None,
     }
 }
 

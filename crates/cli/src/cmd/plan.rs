@@ -105,15 +105,15 @@ pub(super) fn events(ui: &Ui) -> Events {
             line.show(&format!("read {done} of {total} zones"));
         }
         Event::Writing { zone, changes } => {
-            tracing::info!("{zone}: writing {changes} changes");
-            line.show(&format!("{zone}: writing {changes} changes"));
+            tracing::info!("{zone}: writing, changes: {changes}");
+            line.show(&format!("{zone}: writing"));
         }
         Event::Waiting { zone, pending, elapsed } => {
             let seconds = elapsed.as_secs_f64();
             tracing::info!("{zone}: {pending} answers still to come after {seconds:.1} s");
             line.show(&format!("{zone}: waiting for {pending} answers, {seconds:.0} s so far"));
         }
-        Event::Held { zone, changes } => tracing::info!("{zone}: {changes} changes held"),
+        Event::Held { zone, changes } => tracing::info!("{zone}: held, changes: {changes}"),
         _ => {}
     })
 }

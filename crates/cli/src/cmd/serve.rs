@@ -56,7 +56,8 @@ pub(super) fn run(global: &Global, args: &ServeArgs, ui: &Ui) -> Result<Code, Co
         }
         // One future from here on: a new one in each turn would miss what comes between two turns.
         let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
-        ui.say(&format!("serving {} zones; Ctrl-C ends it", served.len()));
+        let zones = if served.len() == 1 { "1 zone".to_owned() } else { format!("{} zones", served.len()) };
+        ui.say(&format!("serving {zones}; Ctrl-C ends it"));
         let mut stamps = stamps(&directories);
         let mut ticks = tokio::time::interval(LOOK_AGAIN);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
