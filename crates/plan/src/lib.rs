@@ -16,6 +16,7 @@ pub mod document;
 mod guard;
 mod merge;
 mod order;
+mod planner;
 mod saved;
 mod unchecked;
 mod unmanaged;
@@ -29,8 +30,7 @@ pub use document::Document;
 pub use guard::stops;
 pub use merge::Merged;
 pub use order::resolve_needs;
+pub use planner::plan_zone;
 pub use saved::{Difference as SavedDifference, SavedPlanError, compare as compare_saved, read as read_saved};
 pub use unmanaged::formerly_managed;
-pub use zone::{
-    Action, Counts, Need, PlannedChange, Unmanaged, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, plan_zone,
-};
+pub use zone::{Action, Counts, Need, PlannedChange, Unmanaged, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan};
