@@ -152,6 +152,11 @@ impl Lowering<'_, '_> {
         for item in values.items() {
             match parse_rdata_text(rtype, item.text()?, None) {
                 Ok(value) => {
+                    if value.to_wire().is_none() {
+                        let message =
+                            format!("this is not read as {rtype} data, so no DNS answer could be compared with it");
+                        self.report.add(Diagnostic::error(message).at(item.place()).help(OCTETS_HELP));
+                    }
                     if !data.contains(&value) {
                         data.push(value);
                     }
@@ -170,6 +175,9 @@ impl Lowering<'_, '_> {
         Some(((name, rtype), Slot::Want(RecordSetting { values: data, exclusive })))
     }
 }
+
+const OCTETS_HELP: &str =
+    "correct it, or write its octets as '\\# LENGTH HEXADECIMAL', in single quotes (RFC 3597 section 5)";
 
 /// Errors in lists that are joined by key, found in each layer alone.
 pub(super) fn repeated_entries(layer: &Node<'_>, report: &mut Report) {
