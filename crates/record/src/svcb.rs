@@ -80,8 +80,7 @@ pub(crate) fn print(rest: &mut &[u8], text: &mut String) -> Option<()> {
         print_key(key, text)?;
         if !value.is_empty() {
             text.push('=');
-            let form = KEYS.iter().find(|(_, number, _)| *number == key).map_or(Form::Octets, |(_, _, form)| *form);
-            print_value(form, value, text)?;
+            print_value(form_of(key), value, text)?;
         }
         if rest.is_empty() {
             return Some(());
@@ -96,8 +95,11 @@ fn key_of(name: &str) -> Option<(u16, Form)> {
         return Some((*key, *form));
     }
     let key: u16 = digits(name.strip_prefix("key").filter(|number| *number == "0" || !number.starts_with('0'))?)?;
-    let named = KEYS.iter().any(|(_, number, form)| *number == key && *form != Form::Octets);
-    (!named).then_some((key, Form::Octets))
+    Some((key, form_of(key))).filter(|(_, form)| matches!(form, Form::Octets | Form::Empty))
+}
+
+fn form_of(key: u16) -> Form {
+    KEYS.iter().find(|(_, number, _)| *number == key).map_or(Form::Octets, |(_, _, form)| *form)
 }
 
 fn print_key(key: u16, text: &mut String) -> Option<()> {

@@ -72,6 +72,12 @@ const EXAMPLES: &[(RecordType, &str, &str, &str)] = &[
         "000100000100030268330002000000050003010203",
         r#"1 . alpn="h3" no-default-alpn ech=AQID"#,
     ),
+    (
+        T::HTTPS,
+        "1 . key8 key2 alpn=h3 key7=x",
+        "0001000001000302683300020000000700017800080000",
+        r#"1 . alpn="h3" no-default-alpn dohpath="x" ohttp"#,
+    ),
     // RFC 1876 section 4, with and without what may be left out.
     (
         T::LOC,
@@ -206,6 +212,7 @@ const NOT_READ: &[(RecordType, &[&str])] = &[
             "1 . key09=x",
             "1 . key65536=x",
             "1 . key3=x",
+            "1 . key8=x",
             "1 . ipv4hint=192.0.2.1,",
             "1 . ech=AQI",
             // Without alpn (RFC 9460 section 7.1.1).
