@@ -8,12 +8,15 @@ mod bad_input;
 mod commands;
 #[cfg(feature = "crash-points")]
 mod crash;
+mod daemons;
 mod docs;
 mod examples;
 mod exit_codes;
 mod harness;
 mod hygiene;
 mod messy;
+mod resolvers;
 mod saved;
 mod scale;
+mod servers;
 mod settle;
