@@ -4,8 +4,8 @@ use crate::cut::Cuts;
 use crate::merge::{MergeOptions, in_order};
 use crate::unmanaged::{may_be_slot, removal_line, slots_of};
 use crate::{
-    Action, Apex, Claim, Counts, DomainFacts, Merged, PlannedChange, Slot, Target, Unmanaged, ZoneError, ZoneErrorKind,
-    ZoneInput, ZonePlan, guard, unchecked,
+    Action, Allow, Apex, Claim, Counts, DomainFacts, Merged, PlannedChange, Slot, Target, Unmanaged, ZoneError,
+    ZoneErrorKind, ZoneInput, ZonePlan, guard, unchecked,
 };
 use mailzone_mailauth::{Class, Detail, Difference, Effect, Equality, Finding, KindId, Severity, kind};
 use mailzone_provider::{RRsetChange, Refusal};
@@ -28,13 +28,21 @@ struct Planner<'a> {
     mentioned: HashSet<&'a Slot>,
     formerly: HashSet<&'a Slot>,
     changes: Vec<PlannedChange>,
-    findings: Vec<(Name, Finding)>,
+    findings: Vec<Noted>,
     refusals: Vec<Refusal>,
     unmanaged: Vec<Unmanaged>,
     targets: Vec<Target>,
     left_out: Vec<RRsetKey>,
     claimed: HashSet<RRsetKey>,
     counts: Counts,
+}
+
+/// A finding with what it concerns.
+struct Noted {
+    owner: Name,
+    /// The configured domain, where it is of one.
+    domain: Option<Name>,
+    finding: Finding,
 }
 
 /// All claims at one owner name, merged type by type.
@@ -187,15 +195,14 @@ impl<'a> Planner<'a> {
         let slots: BTreeSet<Slot> =
             at_name.merged.iter().flat_map(|(_, m)| m.parts()).map(|part| part.claim.slot.clone()).collect();
         let target = first_value(cname);
-        self.findings.push((
-            cname.name.clone(),
-            Finding::guard(
-                "GUARD-CNAME",
-                cname.name.to_string(),
-                format!("the CNAME to {target} goes: records of our own take its place"),
-                "RFC 1034 section 3.6.2",
-            ),
-        ));
+        let finding = Finding::guard(
+            "GUARD-CNAME",
+            cname.name.to_string(),
+            format!("the CNAME to {target} goes: records of our own take its place"),
+            "RFC 1034 section 3.6.2",
+        );
+        let claim = at_name.merged.iter().flat_map(|(_, merged)| merged.parts()).map(|part| part.claim).next();
+        self.note(&cname.name, claim, finding);
         Some(PlannedChange {
             change,
             action: Action::Delete,
@@ -221,17 +228,15 @@ impl<'a> Planner<'a> {
             return false;
         }
         let rtype = merged.rtype();
-        self.findings.push((
-            owner.clone(),
-            Finding::new(
-                "PROFILE-01",
-                Severity::Warning,
-                owner.to_string(),
-                format!("the profile wants {rtype} records at {owner}, which this provider cannot store: left out"),
-                "take the key out of the profile, or ask for it in the domain to make it an error",
-                "design.md section 6",
-            ),
-        ));
+        let finding = Finding::new(
+            "PROFILE-01",
+            Severity::Warning,
+            owner.to_string(),
+            format!("the profile wants {rtype} records at {owner}, which this provider cannot store: left out"),
+            "take the key out of the profile, or ask for it in the domain to make it an error",
+            "docs/configuration.md",
+        );
+        self.note(owner, merged.parts().first().map(|part| part.claim), finding);
         self.counts.unchanged += u64::from(merged.live().is_some());
         self.left_out.push(RRsetKey { name: owner.clone(), rtype });
         true
@@ -331,21 +336,77 @@ impl<'a> Planner<'a> {
                     "docs/safety.md",
                 ));
             }
-            self.findings.extend(found.into_iter().map(|finding| (owner.clone(), finding)));
+            for finding in found {
+                self.note(owner, Some(part.claim), finding);
+            }
         }
         if let Some((asked, stored)) = merged.rounded_ttl() {
-            self.findings.push((
-                owner.clone(),
-                Finding::new(
-                    "TTL-NEAREST",
-                    Severity::Info,
-                    owner.to_string(),
-                    format!("the provider stores a TTL of {stored} s where {asked} s is asked for"),
-                    "ask for a TTL that the provider stores",
-                    "docs/safety.md",
-                ),
-            ));
+            let finding = Finding::new(
+                "TTL-NEAREST",
+                Severity::Info,
+                owner.to_string(),
+                format!("the provider stores a TTL of {stored} s where {asked} s is asked for"),
+                "ask for a TTL that the provider stores",
+                "docs/safety.md",
+            );
+            self.note(owner, merged.parts().first().map(|part| part.claim), finding);
         }
+    }
+
+    fn note(&mut self, owner: &Name, claim: Option<&Claim>, finding: Finding) {
+        let domain = match claim {
+            Some(claim) => Some(claim.domain.clone()),
+            None => self.nearest(owner).cloned(),
+        };
+        self.findings.push(Noted { owner: owner.clone(), domain, finding });
+    }
+
+    /// The nearest configured domain at or above a name.
+    fn nearest(&self, name: &Name) -> Option<&'a Name> {
+        let mut at = Some(name.clone());
+        while let Some(candidate) = at {
+            if let Some((domain, _)) = self.facts.get_key_value(&candidate) {
+                return Some(domain);
+            }
+            at = candidate.parent();
+        }
+        None
+    }
+
+    /// Whether a domain was selected; what is of no configured domain goes with any.
+    fn is_selected(&self, domain: Option<&Name>) -> bool {
+        let Some(only) = self.input.only else { return true };
+        domain.is_none_or(|domain| only.contains(domain) || !self.facts.contains_key(domain))
+    }
+
+    /// Leaves only what the selected domains ask for. All claims were planned, so that nothing of another
+    /// domain is taken for foreign or for unmanaged.
+    fn select(&mut self) {
+        if self.input.only.is_none() {
+            return;
+        }
+        let mut changes = std::mem::take(&mut self.changes);
+        let asked =
+            |change: &PlannedChange| change.slots.iter().any(|slot| self.is_selected(self.nearest(&slot.domain)));
+        let keep: Vec<bool> = changes.iter().map(asked).collect();
+        let mut at = 0;
+        changes.retain(|_| {
+            at += 1;
+            keep[at - 1]
+        });
+        let mut findings = std::mem::take(&mut self.findings);
+        findings.retain(|noted| self.is_selected(noted.domain.as_ref()));
+        let mut unmanaged = std::mem::take(&mut self.unmanaged);
+        unmanaged.retain(|entry| self.is_selected(self.nearest(&entry.slot.domain)));
+        let mut targets = std::mem::take(&mut self.targets);
+        targets.retain(|target| target.claims.iter().any(|claim| self.is_selected(Some(&claim.domain))));
+        let changed: HashSet<RRsetKey> = changes.iter().map(PlannedChange::key).collect();
+        let settled = |target: &&Target| {
+            !changed.contains(&target.key) && self.input.snapshot.get(&target.key.name, target.key.rtype).is_some()
+        };
+        self.counts.unchanged = targets.iter().filter(settled).count() as u64;
+        self.counts.unmanaged = unmanaged.len() as u64;
+        (self.changes, self.findings, self.unmanaged, self.targets) = (changes, findings, unmanaged, targets);
     }
 
     /// Collects what the provider refuses.
@@ -402,6 +463,10 @@ impl<'a> Planner<'a> {
 
     fn finish(mut self) -> ZonePlan {
         let zone = self.input.zone;
+        for (owner, finding) in guard::of_zone(&self.changes, zone) {
+            self.note(&owner, None, finding);
+        }
+        self.select();
         for change in &self.changes {
             match change.action {
                 Action::Create => self.counts.create += 1,
@@ -409,8 +474,6 @@ impl<'a> Planner<'a> {
                 Action::Delete => self.counts.delete += 1,
             }
         }
-        let guards = guard::of_zone(&self.changes, zone);
-        self.findings.extend(guards);
         if let mailzone_provider::Access::ReadOnly(reason) = &zone.access
             && !self.changes.is_empty()
         {
@@ -419,8 +482,9 @@ impl<'a> Planner<'a> {
         }
         let mut findings = Vec::new();
         let mut allowed = Vec::new();
-        for (owner, mut finding) in self.findings {
-            if self.input.allow.iter().any(|allow| allow.covers(&finding, &owner, &zone.name)) {
+        for Noted { owner, domain, mut finding } in self.findings {
+            let covers = |allow: &Allow| allow.covers(&finding, &owner, domain.as_ref(), &zone.name);
+            if self.input.allow.iter().any(covers) {
                 allowed.push(finding);
                 continue;
             }

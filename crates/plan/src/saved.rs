@@ -40,6 +40,11 @@ pub enum Difference {
         /// What the saved plan leads to.
         wanted: Vec<String>,
     },
+    /// A change of the saved plan that is not asked for any more, although its RRset is not as it leads to.
+    Gone {
+        /// Owner name and type.
+        id: String,
+    },
     /// A change that the saved plan does not hold.
     NotInPlan {
         /// Owner name and type.

@@ -1,5 +1,7 @@
 //! The plan of one zone: what it is made of, and what comes of it.
 
+use std::collections::BTreeSet;
+
 use mailzone_mailauth::{Class, Detail, Finding};
 use mailzone_provider::{Capabilities, Provider, RRsetChange, Snapshot, Zone};
 use mailzone_record::{Name, RRsetKey, Rdata};
@@ -25,6 +27,9 @@ pub struct ZoneInput<'a> {
     pub allow: &'a [Allow],
     /// Rewrite equal and equivalent values too.
     pub normalize: bool,
+    /// Give only what these domains ask for; all of the zone is planned, so that none of another domain's
+    /// values is taken for foreign.
+    pub only: Option<&'a BTreeSet<Name>>,
 }
 
 /// The plan of one zone.
@@ -149,6 +154,13 @@ pub struct Counts {
     pub foreign: u64,
     /// A slot that we know and nobody manages.
     pub unmanaged: u64,
+}
+
+impl PlannedChange {
+    /// The owner name and type of the set.
+    pub fn key(&self) -> RRsetKey {
+        RRsetKey { name: self.change.name().clone(), rtype: self.change.rtype() }
+    }
 }
 
 impl ZonePlan {

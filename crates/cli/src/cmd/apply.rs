@@ -3,8 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use mailzone_config::Settings;
 use mailzone_engine::Code;
 use mailzone_engine::apply::{AppliedZone, ApplyContext, Stop, apply, stop_of};
 use mailzone_engine::plan::{PlanRun, plan};
@@ -18,7 +20,7 @@ use mailzone_report::view;
 
 use crate::args::{ApplyArgs, Format, Global, WaitFor};
 use crate::context;
-use crate::embedded;
+use crate::embedded::{self, Embedded};
 use crate::registry;
 use crate::ui::Ui;
 use crate::views;
@@ -45,7 +47,10 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
     only(global, &[Format::Text, Format::Json], ui)?;
     let settings = context::load(global, ui)?;
     let (saved, names) = split_targets(&args.targets, ui)?;
-    let domains = context::selected(&settings, &names, ui)?;
+    let domains = match &saved {
+        Some(saved) => saved_domains(saved, &settings),
+        None => context::selected(&settings, &names, ui)?,
+    };
     let compiled = context::compiled(&settings);
     context::runtime(ui)?.block_on(async {
         let mut providers = registry::providers(&settings);
@@ -53,7 +58,9 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             ui.error(&message, Some("stop what answers there, or serve at port 0"));
             Code::Error
         })?;
-        let options = planning::options(&args.planning, domains);
+        let mut options = planning::options(&args.planning, domains);
+        options.normalize |= saved.as_ref().is_some_and(|saved| saved.normalize);
+        options.saved.clone_from(&saved);
         let mut run = plan(&compiled, &providers, &options, &planning::events(ui)).await;
         let (stops, stale) = match &saved {
             Some(saved) => narrow(&mut run, saved),
@@ -82,13 +89,14 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             verifier: verifier.clone(),
             wait: wait_of(args.wait),
             deadline: settings.propagation.timeout,
-            servers: zone_servers(&run, &context::servers_by_domain(&settings, &[], &embedded.addresses)),
+            servers: zone_servers(&run, &settings, &embedded),
             not_delegated: not_delegated(&run, &context::not_delegated(&settings)),
             run: run_id(),
             now: context::now,
             events: planning::events(ui),
             cancel: on_interrupt(),
         };
+        let done = saved.as_ref().map(|saved| done_already(saved, &run, &document)).unwrap_or_default();
         let PlanRun { zones, .. } = run;
         let applied = apply(zones, &stops, &context).await;
         ui.finish_progress();
@@ -96,24 +104,29 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             Wait::None => None,
             _ => measure(&applied, &context, &settings, ui).await,
         };
-        let done = saved.as_ref().map(|saved| done_already(saved, &document)).unwrap_or_default();
         Ok(show(document, done, &applied, &context, measured, global.format, args, ui))
     })
 }
 
 /// A plan file, or domains.
-fn split_targets(targets: &[String], ui: &Ui) -> Result<(Option<Document>, Vec<String>), Code> {
+fn split_targets(targets: &[String], ui: &Ui) -> Result<(Option<Arc<Document>>, Vec<String>), Code> {
     let is_file =
         |text: &String| text.contains(std::path::MAIN_SEPARATOR) || text.contains('/') || text.ends_with(".json");
     let (files, names): (Vec<&String>, Vec<&String>) = targets.iter().partition(|text| is_file(text));
     match (files.as_slice(), names.as_slice()) {
         ([], names) => Ok((None, names.iter().map(|name| (*name).clone()).collect())),
-        ([file], []) => Ok((Some(read_plan(&PathBuf::from(file), ui)?), Vec::new())),
+        ([file], []) => Ok((Some(Arc::new(read_plan(&PathBuf::from(file), ui)?)), Vec::new())),
         _ => {
             ui.error("a plan file stands alone: it names its zones itself", Some("give one plan file, or domains"));
             Err(Code::Error)
         }
     }
+}
+
+/// The domains of a saved plan that are still configured: what it was made for.
+fn saved_domains(saved: &Document, settings: &Settings) -> Vec<Name> {
+    let names = saved.zones.iter().flat_map(|zone| &zone.domains).filter_map(|domain| Name::parse(domain).ok());
+    names.filter(|name| settings.domains.contains_key(name)).collect()
 }
 
 fn read_plan(path: &PathBuf, ui: &Ui) -> Result<Document, Code> {
@@ -164,6 +177,10 @@ fn say_stale(stale: &[StaleZone], ui: &Ui) {
                         None,
                     );
                 }
+                SavedDifference::Gone { id } => {
+                    let why = "is neither as the plan started from nor as it leads to, and today nothing is to be done about it";
+                    ui.error(&format!("{}: {id} {why}", zone.zone), None);
+                }
                 SavedDifference::NotInPlan { id } => {
                     ui.error(
                         &format!("{}: {id} has to change now, and the saved plan does not know it", zone.zone),
@@ -181,12 +198,21 @@ fn say_stale(stale: &[StaleZone], ui: &Ui) {
     }
 }
 
-/// The servers to ask for each zone: those of the first of its domains that has any.
-fn zone_servers(run: &PlanRun, by_domain: &HashMap<Name, Vec<SocketAddr>>) -> HashMap<Name, Vec<SocketAddr>> {
+/// The servers to ask for each zone: those of the first of its domains that has any; for a zone without a
+/// domain (of addresses, of a mail host) the embedded one of its provider.
+fn zone_servers(run: &PlanRun, settings: &Settings, embedded: &Embedded) -> HashMap<Name, Vec<SocketAddr>> {
+    let by_domain = context::servers_by_domain(settings, &[], &embedded.addresses);
     let mut servers = by_domain.clone();
     for zone in &run.zones {
-        if let Some(found) = zone.domains.iter().find_map(|domain| by_domain.get(domain)) {
-            servers.entry(zone.plan.zone.name.clone()).or_insert_with(|| found.clone());
+        let found = match zone.domains.iter().find_map(|domain| by_domain.get(domain)) {
+            Some(found) => found.clone(),
+            None if zone.domains.is_empty() => {
+                embedded.addresses.get(&zone.provider_name).copied().into_iter().collect()
+            }
+            None => continue,
+        };
+        if !found.is_empty() {
+            servers.entry(zone.plan.zone.name.clone()).or_insert(found);
         }
     }
     servers
@@ -201,7 +227,7 @@ fn not_delegated(run: &PlanRun, domains: &BTreeSet<Name>) -> BTreeSet<Name> {
 async fn measure(
     applied: &[AppliedZone],
     context: &ApplyContext,
-    settings: &mailzone_config::Settings,
+    settings: &Settings,
     ui: &Ui,
 ) -> Option<view::LatencyReport> {
     let mut seen: BTreeSet<SocketAddr> = BTreeSet::new();

@@ -51,7 +51,7 @@ fn lint(settings: &Settings, compiled: &Compiled) -> view::LintReport {
         let found = kind
             .lint(&claim.owner, &values)
             .into_iter()
-            .filter(|finding| !waived(&compiled.allow, finding, &claim.owner));
+            .filter(|finding| !waived(&compiled.allow, finding, &claim.owner, &claim.domain));
         by_domain.entry(claim.domain.clone()).or_default().extend(found);
     }
     for (allow, until) in &compiled.expired {
@@ -76,8 +76,8 @@ fn lint(settings: &Settings, compiled: &Compiled) -> view::LintReport {
     view::LintReport { domains, findings: Vec::new() }
 }
 
-fn waived(allow: &[Allow], finding: &Finding, owner: &Name) -> bool {
-    allow.iter().any(|allow| allow.covers(finding, owner, owner))
+fn waived(allow: &[Allow], finding: &Finding, owner: &Name, domain: &Name) -> bool {
+    allow.iter().any(|allow| allow.covers(finding, owner, Some(domain), domain))
 }
 
 /// Every effective key of a domain with file and line.

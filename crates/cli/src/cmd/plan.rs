@@ -69,6 +69,7 @@ pub(super) fn options(planning: &Planning, domains: Vec<mailzone_record::Name>) 
         domains,
         allow: planning.allow.iter().map(|text| Allow::from_argument(text)).collect(),
         normalize: planning.normalize,
+        saved: None,
     }
 }
 
