@@ -9,6 +9,7 @@ mod layout;
 mod lexer;
 mod parse;
 mod serial;
+mod ttl;
 mod write;
 
 use std::ops::Range;
