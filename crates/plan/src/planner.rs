@@ -474,11 +474,11 @@ impl<'a> Planner<'a> {
                 Action::Delete => self.counts.delete += 1,
             }
         }
-        if let mailzone_provider::Access::ReadOnly(reason) = &zone.access
+        if let mailzone_provider::Access::ReadOnly { reason, remedy } = &zone.access
             && !self.changes.is_empty()
         {
             let message = format!("the zone cannot be written: {reason}");
-            self.refusals.push(Refusal { message, remedy: "manage the zone where it is written".into() });
+            self.refusals.push(Refusal { message, remedy: remedy.to_string() });
         }
         let mut findings = Vec::new();
         let mut allowed = Vec::new();

@@ -27,7 +27,7 @@ impl Store {
     pub(crate) fn zones(&self) -> Result<Vec<Zone>, ProviderError> {
         let all = survey(&self.directory)?;
         let access = |entry: &Entry| match self.obstacle(entry) {
-            Some(obstacle) => Access::ReadOnly(format!("{}; {}", obstacle.reason, obstacle.remedy).into()),
+            Some(obstacle) => Access::ReadOnly { reason: obstacle.reason.into(), remedy: obstacle.remedy.into() },
             None => Access::ReadWrite,
         };
         let zone = |entry: &Entry| Zone {
