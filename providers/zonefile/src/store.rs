@@ -92,11 +92,13 @@ impl Store {
     fn obstacle(&self, entry: &Entry) -> Option<Obstacle> {
         obstacle(&self.directory, entry).or_else(|| {
             let text = fs::read(entry.real.as_ref().ok()?).ok()?;
-            // Most files are not signed: only the word is looked for, and the file parsed if it is there.
-            if !mentions_rrsig(&text) {
+            // Most files are neither signed nor without a `$TTL`: only those that may be are parsed.
+            let has_ttl = begins_with_ttl(&text);
+            if has_ttl && !mentions_rrsig(&text) {
                 return None;
             }
-            signed(&ZoneFile::parse(&text, &entry.origin).ok()?)
+            let file = ZoneFile::parse(&text, &entry.origin).ok()?;
+            signed(&file).or_else(|| Some(ambiguous(&file.ambiguous_ttl()?.owner)))
         })
     }
 }
@@ -194,6 +196,22 @@ fn signed(file: &ZoneFile) -> Option<Obstacle> {
     })
 }
 
+/// What [`EditError::AmbiguousTtl`] means for the user.
+fn ambiguous(name: &Name) -> Obstacle {
+    Obstacle::new(
+        format!("{name} has no TTL of its own, and name servers read the lines above it differently"),
+        "put a `$TTL` line at the top of the file, with the TTL meant for records that give none",
+    )
+}
+
+/// Whether a `$TTL` stands above the first record.
+fn begins_with_ttl(text: &[u8]) -> bool {
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let directive = |line: &[u8], word: &[u8]| line.get(..word.len()).is_some_and(|w| w.eq_ignore_ascii_case(word));
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(b";") && !directive(line, b"$ORIGIN"));
+    first.is_some_and(|line| directive(line, b"$TTL"))
+}
+
 fn mentions_rrsig(text: &[u8]) -> bool {
     let mut rest = text;
     while let Some(at) = rest.iter().position(|byte| byte.eq_ignore_ascii_case(&b'R')) {
@@ -209,6 +227,7 @@ fn mentions_rrsig(text: &[u8]) -> bool {
 
 fn not_edited(path: &Path, error: EditError) -> ProviderError {
     let (kind, remedy) = match &error {
+        EditError::AmbiguousTtl { name } => return ambiguous(name).into_error(writing(path)).with_source(error),
         EditError::NotFound { .. } => (ProviderErrorKind::Conflict(error.to_string()), "plan again"),
         EditError::Mismatch { .. } => {
             (ProviderErrorKind::Refused(error.to_string()), "nothing was written; please report the file and the plan")
