@@ -18,5 +18,6 @@ mod messy;
 mod resolvers;
 mod saved;
 mod scale;
+mod selection;
 mod servers;
 mod settle;

@@ -166,7 +166,8 @@ fn leave_out(
         }
         !leaves[at - 1]
     });
-    // Guards about what is not written stop nothing.
+    // What is not written is not waited for, and guards about it stop nothing.
+    plan.targets.retain(|target| !dropped.contains(&target.key));
     let still = |subject: &str| plan.changes.iter().any(|change| change.change.name().to_string() == subject);
     let gone = |subject: &str| dropped.iter().any(|key| key.name.to_string() == subject) && !still(subject);
     plan.findings.retain(|finding| !(stops(finding) && gone(&finding.subject)));
