@@ -15,6 +15,7 @@ use mailzone_record::{Name, RRset, RRsetKey, RecordType, Value};
 use crate::Today;
 use crate::directory::{Entry, Obstacle, find, id, obstacle, survey, survey_one};
 use crate::failure::{durable_error, io_error, not_parsed, reading, writing};
+use crate::permission::forbidden;
 
 /// The directory.
 pub(crate) struct Store {
@@ -88,9 +89,10 @@ impl Store {
         Ok(receipt)
     }
 
-    /// What stands against writing, the file's content included.
+    /// What stands against writing, the file's content and the user's rights included.
     fn obstacle(&self, entry: &Entry) -> Option<Obstacle> {
-        obstacle(&self.directory, entry).or_else(|| {
+        let surroundings = obstacle(&self.directory, entry);
+        surroundings.or_else(|| forbidden(entry.real.as_ref().ok()?)).or_else(|| {
             let text = fs::read(entry.real.as_ref().ok()?).ok()?;
             // Most files are neither signed nor without a `$TTL`: only those that may be are parsed.
             let has_ttl = begins_with_ttl(&text);
