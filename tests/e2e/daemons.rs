@@ -21,7 +21,6 @@ pub(crate) const RESOLVERS_ADDRESS: &str = "127.0.0.2";
 
 /// Where the programs are. Without one of them the test is to pass: `None` after a line on standard error; with
 /// `MAILZONE_REQUIRE_TOOLS=1` it fails instead.
-#[expect(clippy::print_stderr, reason = "a skipped test should say so")]
 pub(crate) fn tools<const N: usize>(programs: [&str; N]) -> Option<[PathBuf; N]> {
     let mut found = Vec::new();
     for program in programs {
@@ -29,13 +28,19 @@ pub(crate) fn tools<const N: usize>(programs: [&str; N]) -> Option<[PathBuf; N]>
         let mut directories =
             std::env::split_paths(&path).chain(["/usr/sbin", "/usr/local/sbin", "/sbin"].map(PathBuf::from));
         let Some(place) = directories.find(|directory| directory.join(program).is_file()) else {
-            assert!(std::env::var_os("MAILZONE_REQUIRE_TOOLS").is_none_or(|value| value != "1"), "no {program}");
-            eprintln!("skipped: no {program}");
-            return None;
+            return without(program);
         };
         found.push(place.join(program));
     }
     found.try_into().ok()
+}
+
+/// Nothing, said on standard error, or a failure.
+#[expect(clippy::print_stderr, reason = "a skipped test should say so")]
+fn without<T>(what: &str) -> Option<T> {
+    assert!(std::env::var_os("MAILZONE_REQUIRE_TOOLS").is_none_or(|value| value != "1"), "no {what}");
+    eprintln!("skipped: no {what}");
+    None
 }
 
 /// A process in a directory of its own; it is killed when this is dropped.
@@ -128,6 +133,11 @@ impl Daemon {
     /// PowerDNS with its BIND back end and these zones.
     pub(crate) fn powerdns(zones: &ZoneFiles) -> Option<Self> {
         let [server, control] = tools(["pdns_server", "pdns_control"])?;
+        // The back end is a package of its own.
+        let modules = Command::new(&server).args(["--no-config", "--list-modules"]).output().unwrap();
+        if ![modules.stdout, modules.stderr].concat().split(|&byte| byte == b'\n').any(|line| line == b"bind") {
+            return without("PowerDNS's BIND back end");
+        }
         let prepare = |directory: &Path, [port, _]: [u16; 2]| {
             fs::write(directory.join("named.conf"), bind_zones(zones)).unwrap();
             let text = format!(
