@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::args::{AskArgs, Format, Global, WaitFor};
 use crate::context;
-use crate::embedded;
+use crate::embedded::{self, Embedded};
 use crate::registry;
 use crate::ui::Ui;
 use crate::views;
@@ -52,9 +52,12 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
             WaitFor::Resolvers => (Wait::Resolvers, longest),
         };
         let not_delegated = context::not_delegated(&settings);
-        let questions = questions(&compiled, &domains);
+        let mut questions = questions(&compiled, &domains);
+        for question in &mut questions {
+            question.given = given(question, &servers, &args.servers.nameserver, &embedded);
+        }
         ui.progress("asking the name servers");
-        let zones = ask(questions, &servers, &args.servers.nameserver, &verifier, wait, deadline).await;
+        let zones = ask(questions, &verifier, wait, deadline).await;
         let mut exits: BTreeMap<String, Code> = BTreeMap::new();
         for zone in &zones {
             for (domain, verdict) in zone.domains() {
@@ -82,9 +85,20 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
     })
 }
 
+/// What to look for in the zone of a name.
+struct InZone {
+    /// The zone where it is known, else the domain, else the owner name.
+    zone: Name,
+    /// Who holds it; `None` where that is found out (PTR).
+    provider: Option<String>,
+    targets: Vec<Target>,
+    /// The servers to ask; empty: those of the delegation.
+    given: Vec<SocketAddr>,
+}
+
 /// What to look for, by the domain whose zone it is expected in.
-fn questions(compiled: &Compiled, domains: &[Name]) -> BTreeMap<Name, Vec<Target>> {
-    let mut by_zone: BTreeMap<Name, Vec<mailzone_plan::Claim>> = BTreeMap::new();
+fn questions(compiled: &Compiled, domains: &[Name]) -> Vec<InZone> {
+    let mut by_zone: BTreeMap<Name, (Option<String>, Vec<mailzone_plan::Claim>)> = BTreeMap::new();
     for placed in &compiled.claims {
         let selected = domains.is_empty() || placed.domain.as_ref().is_some_and(|domain| domains.contains(domain));
         if !selected {
@@ -92,24 +106,40 @@ fn questions(compiled: &Compiled, domains: &[Name]) -> BTreeMap<Name, Vec<Target
         }
         let within = placed.domain.as_ref().filter(|domain| placed.claim.owner.is_at_or_below(domain));
         let zone = placed.zone.as_ref().or(within).unwrap_or(&placed.claim.owner);
-        by_zone.entry(zone.clone()).or_default().push(placed.claim.clone());
+        let (_, claims) = by_zone.entry(zone.clone()).or_insert_with(|| (placed.provider.clone(), Vec::new()));
+        claims.push(placed.claim.clone());
     }
-    by_zone.into_iter().map(|(zone, claims)| (zone, Target::of_claims(&claims))).collect()
+    let in_zone = |(zone, (provider, claims)): (Name, (Option<String>, Vec<mailzone_plan::Claim>))| InZone {
+        zone,
+        provider,
+        targets: Target::of_claims(&claims),
+        given: Vec::new(),
+    };
+    by_zone.into_iter().map(in_zone).collect()
 }
 
-async fn ask(
-    questions: BTreeMap<Name, Vec<Target>>,
+/// Whom to ask: the servers of the command line, else those of the nearest domain; below no configured domain
+/// the embedded server that has the zone.
+fn given(
+    question: &InZone,
     servers: &HashMap<Name, Vec<SocketAddr>>,
     flags: &[SocketAddr],
-    verifier: &Verifier,
-    wait: Wait,
-    deadline: Duration,
-) -> Vec<ZoneVerification> {
+    embedded: &Embedded,
+) -> Vec<SocketAddr> {
+    if !flags.is_empty() {
+        return flags.to_vec();
+    }
+    match nearest(servers, &question.zone) {
+        found if !found.is_empty() => found,
+        _ => embedded.address_of(&question.zone, question.provider.as_deref()).into_iter().collect(),
+    }
+}
+
+async fn ask(questions: Vec<InZone>, verifier: &Verifier, wait: Wait, deadline: Duration) -> Vec<ZoneVerification> {
     let gate = Arc::new(Semaphore::new(ZONES_AT_A_TIME));
     let cancel = on_interrupt();
     let mut running = JoinSet::new();
-    for (zone, targets) in questions {
-        let given = if flags.is_empty() { nearest(servers, &zone) } else { flags.to_vec() };
+    for InZone { zone, targets, given, .. } in questions {
         let (verifier, gate, cancel): (Verifier, Arc<Semaphore>, Cancel) =
             (verifier.clone(), Arc::clone(&gate), cancel.clone());
         running.spawn(async move {
