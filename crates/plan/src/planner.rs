@@ -454,9 +454,16 @@ impl<'a> Planner<'a> {
         }
         let mut slots = slots_of(name, rtype, values);
         slots.retain(|slot| !self.mentioned.contains(slot));
+        let configured = self.facts.keys().copied().filter(|domain| name.is_at_or_below(domain));
+        let nearest = configured.max_by_key(|domain| domain.label_count()).unwrap_or(self.apex);
         let entry = |slot: Slot| {
             let key = RRsetKey { name: name.clone(), rtype };
-            Unmanaged { removal: removal_line(&slot, &key), formerly: self.formerly.contains(&slot), key, slot }
+            Unmanaged {
+                removal: removal_line(&slot, &key, nearest),
+                formerly: self.formerly.contains(&slot),
+                key,
+                slot,
+            }
         };
         slots.into_iter().map(entry).collect()
     }

@@ -72,6 +72,23 @@ fn every_live_slot_that_the_file_does_not_mention_is_listed() {
 }
 
 #[test]
+fn what_no_key_names_is_removed_as_a_record() {
+    let live = "* 300 MX 10 a.example.\n_443._tcp.mail 300 TLSA 3 1 1 00\n_25._tcp.* 300 TLSA 3 1 1 00\n\
+        other.example._report._dmarc 300 TXT \"v=DMARC1\"\na\\.b 300 MX 10 a.example.\n\
+        *._domainkey 300 TXT \"v=DKIM1; p=\"\n_x.sub 300 MX 10 a.example.";
+    let lines = Case::new(live).plan().unmanaged.into_iter().map(|u| u.removal).collect::<Vec<_>>();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    [[domains."example.com".records]] name = "*.example.com.", type = "MX", absent = true
+    [[domains."example.com".records]] name = "_25._tcp.*.example.com.", type = "TLSA", absent = true
+    [[domains."example.com".records]] name = "other.example._report._dmarc.example.com.", type = "TXT", absent = true
+    [domains."example.com"] dkim."*" = "absent"
+    [[domains."example.com".records]] name = "a\\.b.example.com.", type = "MX", absent = true
+    [[domains."example.com".records]] name = "_443._tcp.mail.example.com.", type = "TLSA", absent = true
+    [domains."_x.sub.example.com"] mx = "absent"
+    "#);
+}
+
+#[test]
 fn a_shared_set_still_tells_what_else_is_in_it() {
     let listed = records("@", RecordType::TXT, &["\"token\""]);
     let listed = Claim { own: Own::Values(listed.want.clone()), ..listed };
