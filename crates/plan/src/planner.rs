@@ -306,7 +306,7 @@ impl<'a> Planner<'a> {
         for part in merged.parts() {
             let Some(kind) = kind(part.claim.slot.kind) else { continue };
             let facts = self.facts.get(&part.claim.domain).copied();
-            let mut found: Vec<Finding> = unchecked::of_claim(part.claim, facts).into_iter().collect();
+            let mut found: Vec<Finding> = unchecked::of_claim(part.claim, self.apex, facts).into_iter().collect();
             let want: Vec<&Rdata> = part.want.iter().collect();
             if part.equality == Equality::Different && changed {
                 found.extend(kind.guards(owner, &part.before, &want));
@@ -525,11 +525,15 @@ impl<'a> Planner<'a> {
 }
 
 /// Whether a change tightens or takes away, so that it waits for what its claim relies on. DMARC waits also when
-/// it is loosened in another tag at once: no guard covers the step above `none`.
+/// it is loosened in another tag at once: no guard covers the step above `none`. A DKIM key that is tightened
+/// still verifies, so no other selector has to be there first.
 fn takes_away(kind: KindId, want: &[&Rdata], class: Class) -> bool {
-    want.is_empty()
-        || matches!(class, Class::Tightens | Class::Breaks)
-        || (kind == KindId::Dmarc && class == Class::Mixed)
+    let tightens = match kind {
+        KindId::Dkim => false,
+        KindId::Dmarc => matches!(class, Class::Tightens | Class::Mixed),
+        _ => class == Class::Tightens,
+    };
+    want.is_empty() || tightens || class == Class::Breaks
 }
 
 /// Two slots that want different things of the same values.
