@@ -451,3 +451,31 @@ fn latency_of_a_domain_without_servers_is_a_document_too() {
     let text = project.run_to(1, ["latency", "example.test"]).stdout;
     assert!(text.contains("no server could be asked"), "{text}");
 }
+
+#[test]
+fn an_allow_entry_of_an_unknown_code_is_said() {
+    let project = Project::simple();
+    let plan = project.run_to(0, ["plan", "--allow", "GUARD-XM", "--allow", "guard-spf:@", "--out", "my plan.json"]);
+    assert!(
+        plan.stderr.contains("warning: allow: nothing has the code GUARD-XM; nearest: GUARD-MX"),
+        "{}",
+        plan.stderr
+    );
+    assert_eq!(plan.stderr.matches("warning").count(), 1, "{}", plan.stderr);
+    // They are needed again.
+    let line = "mailzone apply 'my plan.json' --allow GUARD-XM --allow guard-spf:@";
+    assert!(plan.stderr.contains(line), "{}", plan.stderr);
+    let entry = "[[domains.\"example.test\".allow]]\ncode = \"SPF-303\"\nreason = \"a slip\"\n";
+    project.write("mailzone.toml", project.read("mailzone.toml") + entry);
+    for command in ["plan", "lint"] {
+        let output = project.run_to(0, [command]);
+        assert!(output.stderr.contains("allow of example.test: nothing has the code SPF-303"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn what_was_not_verified_is_said() {
+    let project = Project::simple();
+    let output = project.run_to(0, ["apply", "--yes", "--wait", "none"]);
+    assert!(output.stdout.contains("not verified: --wait none"), "{}", output.stdout);
+}

@@ -31,6 +31,9 @@ pub struct ApplyView<'a> {
     /// The servers measured on the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<LatencyReport>,
+    /// Why nothing was verified although something was written, for the text.
+    #[serde(skip)]
+    pub unverified: Option<&'static str>,
 }
 
 /// Is the desired state visible everywhere?

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use mailzone_config::Settings;
 use mailzone_engine::Code;
-use mailzone_engine::apply::{AppliedZone, ApplyContext, Stop, apply, stop_of};
-use mailzone_engine::plan::{PlanRun, plan};
+use mailzone_engine::apply::{AppliedZone, ApplyContext, ChangeOutcome, Stop, apply, stop_of};
+use mailzone_engine::plan::{PlanRun, PlannedZone, plan};
 use mailzone_engine::saved::{StaleZone, done_already, narrow};
 use mailzone_engine::verify::Wait;
 use mailzone_plan::document::{ChangeDoc, ExitZone};
@@ -19,12 +19,14 @@ use mailzone_report::text::TextOptions;
 use mailzone_report::view;
 
 use crate::args::{ApplyArgs, Format, Global, WaitFor};
+use crate::codes;
 use crate::context;
 use crate::embedded::{self, Embedded};
 use crate::registry;
 use crate::ui::Ui;
 use crate::views;
 
+use super::confirm::confirm;
 use super::shared::{on_interrupt, only, text_options};
 
 use super::latency::{self, Measurement};
@@ -45,20 +47,26 @@ pub(super) fn run_without_plan(global: &Global, args: &ApplyArgs, ui: &Ui) -> Re
 
 fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Result<Code, Code> {
     only(global, &[Format::Text, Format::Json], ui)?;
-    let settings = context::load(global, ui)?;
+    // Before the configuration: from there on there is always a document.
     let (saved, names) = split_targets(&args.targets, ui)?;
+    let settings = context::load(global, ui)?;
     let domains = match &saved {
         Some(saved) => saved_domains(saved, &settings),
-        None => context::selected(&settings, &names, ui)?,
+        None => {
+            context::selected(&settings, &names, ui).map_err(|zones| planning::not_planned(zones, global.format, ui))?
+        }
     };
     let compiled = context::compiled(&settings);
     context::runtime(ui)?.block_on(async {
         let mut providers = registry::providers(&settings);
         let embedded = embedded::start(&settings, &mut providers, ui).await.map_err(|message| {
-            ui.error(&message, Some("stop what answers there, or serve at port 0"));
-            Code::Error
+            let remedy = "stop what answers there, or serve at port 0";
+            ui.error(&message, Some(remedy));
+            let zones = context::not_looked_at(&settings, &domains, &message, remedy);
+            planning::not_planned(zones, global.format, ui)
         })?;
         let mut options = planning::options(&args.planning, domains);
+        codes::warn_of_unknown(compiled.allow.iter().chain(&options.allow), ui);
         options.normalize |= saved.as_ref().is_some_and(|saved| saved.normalize);
         options.saved.clone_from(&saved);
         let mut run = plan(&compiled, &providers, &options, &planning::events(ui)).await;
@@ -74,15 +82,6 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             }
             say_stale(&stale, ui);
         }
-        let writable = writable(&run, &stops);
-        if writable > 0 && !args.yes {
-            if global.format == Format::Json {
-                // The document follows when all is done; what is asked about is shown all the same.
-                let options = TextOptions { color: false, hints: false, ..text_options(args.planning.full, ui) };
-                ui.talk(&mailzone_report::text::plan(&document, &options));
-            }
-            confirm(writable, ui)?;
-        }
         let verifier = context::verifier(Some(&settings), None);
         let context = ApplyContext {
             state: context::state_dir(global, &settings),
@@ -97,6 +96,21 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             cancel: on_interrupt(),
         };
         let done = saved.as_ref().map(|saved| done_already(saved, &run, &document)).unwrap_or_default();
+        let writable = writable(&run, &stops);
+        if writable > 0 && !args.yes {
+            if global.format == Format::Json {
+                // The document follows when all is done; what is asked about is shown all the same.
+                let options = TextOptions { color: false, hints: false, ..text_options(args.planning.full, ui) };
+                ui.talk(&mailzone_report::text::plan(&document, &options));
+            }
+            if let Err(code) = confirm(writable, &context.cancel, ui).await {
+                if global.format == Format::Json {
+                    let unsent = unsent(run.zones, &stops, code);
+                    show(document, done, &unsent, &context, None, global.format, args, ui);
+                }
+                return Ok(code);
+            }
+        }
         let PlanRun { zones, .. } = run;
         let applied = apply(zones, &stops, &context).await;
         ui.finish_progress();
@@ -150,18 +164,25 @@ fn writable(run: &PlanRun, stops: &HashMap<usize, Stop>) -> usize {
     zones.map(|(_, zone)| zone.plan.changes.len()).sum()
 }
 
-fn confirm(changes: usize, ui: &Ui) -> Result<(), Code> {
-    match ui.confirm(&format!("Apply {changes} change{}?", if changes == 1 { "" } else { "s" })) {
-        Some(true) => Ok(()),
-        Some(false) => {
-            ui.say("nothing was written");
-            Err(Code::Error)
+/// What becomes of a plan that nobody said yes to: nothing is sent. `code` is for what would have been.
+fn unsent(zones: Vec<PlannedZone>, stops: &HashMap<usize, Stop>, code: Code) -> Vec<AppliedZone> {
+    let zones = zones.into_iter().enumerate().map(|(at, zone)| {
+        let changes = zone.plan.changes.len();
+        let stop = stops.get(&at).cloned().or_else(|| stop_of(&zone));
+        let stop = stop.filter(|stop| stop.code == Code::Error || changes > 0);
+        AppliedZone {
+            outcomes: vec![(ChangeOutcome::Skipped, None); changes],
+            codes: match &stop {
+                Some(stop) => vec![stop.code],
+                None if changes > 0 => vec![code],
+                None => Vec::new(),
+            },
+            problem: stop.map(|stop| stop.message),
+            verification: None,
+            zone,
         }
-        None => {
-            ui.error("nobody can be asked: standard input is no terminal", Some("--yes applies without asking"));
-            Err(Code::Error)
-        }
-    }
+    });
+    zones.collect()
 }
 
 fn say_stale(stale: &[StaleZone], ui: &Ui) {
@@ -292,13 +313,14 @@ fn show(
     document.exit.code = code.number();
     document.exit.zones = exits;
     let wrote = applied.iter().any(|zone| {
-        use mailzone_engine::apply::ChangeOutcome::{Applied, Failed, Unknown};
+        use ChangeOutcome::{Applied, Failed, Unknown};
         zone.outcomes.iter().any(|(outcome, _)| matches!(outcome, Applied | Failed | Unknown))
     });
     let verified: Vec<_> = applied.iter().filter_map(|zone| zone.verification.as_ref()).collect();
     let verification = (!verified.is_empty()).then(|| views::verification(verified));
     let journal = wrote.then(|| context.run.clone());
-    let view = view::ApplyView { document: &document, journal, verification, latency };
+    let unverified = (wrote && context.wait == Wait::None).then_some("--wait none");
+    let view = view::ApplyView { document: &document, journal, verification, latency, unverified };
     match format {
         Format::Json => {
             ui.data(&mailzone_report::json::to_string(&view).unwrap_or_default());

@@ -9,9 +9,10 @@ use mailzone_engine::compile::Compiled;
 use mailzone_engine::verify::{Live, Question, Verdict, Verifier, Wait, ZoneVerification};
 use mailzone_engine::{Cancel, Code, Events};
 use mailzone_plan::Target;
-use mailzone_plan::document::{Exit, ExitZone};
+use mailzone_plan::document::{Exit, ExitZone, ZoneDoc};
 use mailzone_probe::Before;
 use mailzone_record::Name;
+use mailzone_report::view;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -34,13 +35,13 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(120);
 pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code> {
     only(global, &[Format::Text, Format::Json], ui)?;
     let settings = context::load(global, ui)?;
-    let domains = context::selected(&settings, &args.domains, ui)?;
+    let domains = context::selected(&settings, &args.domains, ui).map_err(|zones| unasked(&zones, global, ui))?;
     let compiled = context::compiled(&settings);
     context::runtime(ui)?.block_on(async {
         let mut providers = registry::providers(&settings);
         let embedded = embedded::start(&settings, &mut providers, ui).await.map_err(|message| {
             ui.error(&message, Some("stop what answers there, or serve at port 0"));
-            Code::Error
+            unasked(&context::not_looked_at(&settings, &domains, &message, ""), global, ui)
         })?;
         let servers = context::servers_by_domain(&settings, &args.servers.nameserver, &embedded.addresses);
         let verifier = context::verifier(Some(&settings), Some(&args.servers));
@@ -83,6 +84,24 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
         }
         Ok(code)
     })
+}
+
+/// The document of a run that ended before anybody was asked, where a document is wanted. The text is told.
+fn unasked(zones: &[ZoneDoc], global: &Global, ui: &Ui) -> Code {
+    if global.format == Format::Json {
+        let entry = |zone: &ZoneDoc| view::VerifiedDomain {
+            domain: zone.label().to_owned(),
+            verdict: view::Verdict::Unchecked,
+            reason: zone.error.as_ref().map(|error| error.message.clone()),
+            records: Vec::new(),
+            findings: Vec::new(),
+        };
+        let code = Code::Error.number();
+        let exits = zones.iter().map(|zone| ExitZone { zone: zone.label().to_owned(), code }).collect();
+        let body = view::Verification { domains: zones.iter().map(entry).collect() };
+        ui.data(&envelope(body, Exit { code, zones: exits }));
+    }
+    Code::Error
 }
 
 /// What to look for in the zone of a name.
