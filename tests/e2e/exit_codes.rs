@@ -519,6 +519,17 @@ fn a_hundred_and_thirty_for_a_request_to_end() {
     assert!(output.stdout.contains("applied + example.test. TXT"), "{}", output.stdout);
 }
 
+#[test]
+fn a_hundred_and_thirty_while_verifying() {
+    let (project, _server) = never_served(WANTS_SPF);
+    project.replace("mailzone.toml", "timeout = \"1s\"", "timeout = \"10m\"");
+    let running = project.start(["-v", "verify", "--wait", "authoritative"]);
+    running.stderr.wait_for("answers still to come");
+    running.signal("INT");
+    let output = running.finish().expect_code(130);
+    assert!(output.stdout.contains("Incomplete: example.test"), "{}", output.stdout);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_hundred_and_thirty_at_the_question() {

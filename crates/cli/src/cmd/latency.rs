@@ -43,18 +43,22 @@ pub(super) fn run(global: &Global, args: &LatencyArgs, ui: &Ui) -> Result<Code, 
     let settings = context::load_if_any(global, ui)?;
     context::runtime(ui)?.block_on(async {
         let mut addresses = std::collections::HashMap::new();
+        let measurement = Measurement::new(settings.as_ref(), args.samples);
         // The embedded server lives as long as the measurement.
         let mut _embedded = embedded::Embedded::default();
         if let Some(settings) = &settings {
             let mut providers = registry::providers(settings);
             _embedded = embedded::start(settings, &mut providers, ui).await.map_err(|message| {
                 ui.error(&message, Some("stop what answers there, or serve at port 0"));
+                if global.format == Format::Json {
+                    let unasked = |domain: &Name| view_of(vec![views::label(domain)], vec![], vec![], &measurement);
+                    show(&domains.iter().map(unasked).collect::<Vec<_>>(), false, global.format, ui);
+                }
                 Code::Error
             })?;
             addresses = context::servers_by_domain(settings, &args.servers.nameserver, &_embedded.addresses);
         }
         let verifier = context::verifier(settings.as_ref(), Some(&args.servers));
-        let measurement = Measurement::new(settings.as_ref(), args.samples);
         let mut reports = Vec::new();
         for domain in &domains {
             let given = if args.servers.nameserver.is_empty() {

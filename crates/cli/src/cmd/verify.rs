@@ -23,6 +23,7 @@ use crate::registry;
 use crate::ui::Ui;
 use crate::views;
 
+use super::plan::events;
 use super::shared::{envelope, on_interrupt, only, text_options};
 
 /// Zones that are asked about at a time.
@@ -58,7 +59,8 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
             question.given = given(question, &servers, &args.servers.nameserver, &embedded);
         }
         ui.progress("asking the name servers");
-        let zones = ask(questions, &verifier, wait, deadline).await;
+        let cancel = on_interrupt();
+        let zones = ask(questions, &verifier, (wait, deadline), &events(ui), &cancel).await;
         let mut exits: BTreeMap<String, Code> = BTreeMap::new();
         for zone in &zones {
             for (domain, verdict) in zone.domains() {
@@ -69,7 +71,8 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
                 }
             }
         }
-        let code = Code::worst(exits.values().copied());
+        let interrupted = cancel.is_cancelled().then_some(Code::Interrupted);
+        let code = Code::worst(exits.values().copied().chain(interrupted));
         let body = views::verification(&zones);
         match global.format {
             Format::Json => {
@@ -154,19 +157,25 @@ fn given(
     }
 }
 
-async fn ask(questions: Vec<InZone>, verifier: &Verifier, wait: Wait, deadline: Duration) -> Vec<ZoneVerification> {
+async fn ask(
+    questions: Vec<InZone>,
+    verifier: &Verifier,
+    (wait, deadline): (Wait, Duration),
+    events: &Events,
+    cancel: &Cancel,
+) -> Vec<ZoneVerification> {
     let gate = Arc::new(Semaphore::new(ZONES_AT_A_TIME));
-    let cancel = on_interrupt();
     let mut running = JoinSet::new();
     for InZone { zone, targets, given, .. } in questions {
         let (verifier, gate, cancel): (Verifier, Arc<Semaphore>, Cancel) =
             (verifier.clone(), Arc::clone(&gate), cancel.clone());
+        let events = events.clone();
         running.spawn(async move {
             // The semaphore is never closed, so this always yields a permit.
             let _permit = gate.acquire().await;
             let whom = verifier.whom(&zone, &given, &[]).await;
             let targets = targets.into_iter().map(|target| (target, Before::Unknown)).collect();
-            verifier.verify(&whom, Question { targets, wait, deadline }, &Events::none(), &cancel).await
+            verifier.verify(&whom, Question { targets, wait, deadline }, &events, &cancel).await
         });
     }
     let mut zones = Vec::new();

@@ -46,8 +46,9 @@ pub fn apply(view: &ApplyView<'_>, options: &TextOptions) -> String {
     let held = outcomes(view).filter(|outcome| *outcome == "held").count();
     if held > 0 {
         page.gap();
+        let it = if held == 1 { "it" } else { "them" };
         let words =
-            format!("{} held: nothing of it was sent. To go on once the servers answer: mailzone apply", are(held));
+            format!("{} held: nothing of {it} was sent. To go on once the servers answer: mailzone apply", are(held));
         page.line(&Line::new(0).put(Label::Warning, words));
     }
     page.finish()
