@@ -465,6 +465,8 @@ fn an_allow_entry_of_an_unknown_code_is_said() {
     // They are needed again.
     let line = "mailzone apply 'my plan.json' --allow GUARD-XM --allow guard-spf:@";
     assert!(plan.stderr.contains(line), "{}", plan.stderr);
+    let plan = project.run_to(0, ["plan", "--config", "mailzone.toml", "--out", "p.json"]);
+    assert!(plan.stderr.contains("mailzone apply --config mailzone.toml p.json"), "{}", plan.stderr);
     let entry = "[[domains.\"example.test\".allow]]\ncode = \"SPF-303\"\nreason = \"a slip\"\n";
     project.write("mailzone.toml", project.read("mailzone.toml") + entry);
     for command in ["plan", "lint"] {

@@ -56,8 +56,13 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
     show(&document, global.format, &text_options(args.planning.full, ui), ui);
     saved?;
     if let Some(path) = args.out.as_ref().filter(|_| differences && global.format == Format::Text) {
-        let allow: String = args.planning.allow.iter().map(|allow| format!(" --allow {}", word(allow))).collect();
-        ui.say(&format!("saved; apply exactly this with: mailzone apply {}{allow}", word(&plan_argument(path))));
+        let config = global.config.iter().map(|path| format!("--config {} ", word(&path.display().to_string())));
+        let allow = args.planning.allow.iter().map(|allow| format!(" --allow {}", word(allow)));
+        let (config, allow): (String, String) = (config.collect(), allow.collect());
+        ui.say(&format!(
+            "saved; apply exactly this with: mailzone apply {config}{}{allow}",
+            word(&plan_argument(path))
+        ));
     }
     Ok(code_of(&document))
 }
