@@ -438,6 +438,11 @@ fn port_in_use() {
     error: the embedded server of files cannot answer at [ADDR]: cannot listen on [ADDR]: Address already in use (os error 98)
       help: stop what answers there, or serve at port 0
     ");
+    // The configuration was read: there is a document.
+    for command in [&["apply", "--yes"][..], &["verify"], &["latency", "example.test"]] {
+        let output = project.run_to(1, [command, &["--format", "json"]].concat());
+        assert_eq!(output.json()["exit"]["code"], 1, "{command:?}");
+    }
 }
 
 #[test]

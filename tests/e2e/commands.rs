@@ -410,3 +410,74 @@ fn plan_shows_what_an_earlier_configuration_managed() {
     project.run_to(1, ["plan", "--base=--output=x"]);
     assert!(!project.exists("x"));
 }
+
+#[test]
+fn a_reverse_zone_is_asked_where_it_is_served() {
+    let zones = [
+        ("example.test", zone_text("example.test", &["mail A 192.0.2.25"])),
+        ("2.0.192.in-addr.arpa", zone_text("2.0.192.in-addr.arpa", &["80 PTR www.example.test."])),
+    ];
+    let host = "[hosts.\"mail.example.test\"]\nipv4 = [\"192.0.2.25\"]\naddresses = \"manage\"\nptr = \"manage\"\n";
+    let domains = format!("[domains.\"example.test\"]\nspf = \"v=spf1 mx -all\"\n\n{host}");
+    let project = Project::new(&domains, &zones);
+    // Nobody else is there to ask.
+    project.replace(
+        "mailzone.toml",
+        "[defaults]",
+        "[dns]\nroots = [\"127.0.0.1:9\"]\ntimeout = \"200ms\"\n\n[defaults]",
+    );
+    project.run_to(0, ["apply", "--yes"]);
+    assert!(project.read("zones/2.0.192.in-addr.arpa.zone").contains("mail.example.test."));
+    let verify = project.run_to(0, ["verify", "--format", "json"]).json();
+    assert_eq!(verify["domains"][0]["verdict"], "verified");
+    let mut below_no_domain = project.read("mailzone.toml").replace("addresses = \"manage\"", "addresses = \"check\"");
+    below_no_domain = below_no_domain.replace("[domains.\"example.test\"]", "[domains.\"other.test\"]");
+    project.write("zones/other.test.zone", zone_text("other.test", &[]));
+    project.write("mailzone.toml", below_no_domain);
+    project.run_to(0, ["apply", "--yes"]);
+    project.run_to(0, ["verify"]);
+}
+
+#[test]
+fn latency_of_a_domain_without_servers_is_a_document_too() {
+    let project = Project::simple();
+    project.write("mailzone.toml", "[dns]\nroots = [\"127.0.0.1:9\"]\ntimeout = \"200ms\"\n");
+    let one = project.run_to(1, ["latency", "example.test", "--format", "json"]).json();
+    has(&one, &["vantage", "budget_ms", "statistic", "resolvers"]);
+    assert!(one["verdict"].is_null() && one["servers"].as_array().unwrap().is_empty(), "{one:#}");
+    assert_eq!(one["exit"]["code"], 1);
+    let two = project.run_to(1, ["latency", "example.test", "other.test", "--format", "json"]).json();
+    assert_eq!(some(&two["reports"]).len(), 2);
+    let text = project.run_to(1, ["latency", "example.test"]).stdout;
+    assert!(text.contains("no server could be asked"), "{text}");
+}
+
+#[test]
+fn an_allow_entry_of_an_unknown_code_is_said() {
+    let project = Project::simple();
+    let plan = project.run_to(0, ["plan", "--allow", "GUARD-XM", "--allow", "guard-spf:@", "--out", "my plan.json"]);
+    assert!(
+        plan.stderr.contains("warning: allow: nothing has the code GUARD-XM; nearest: GUARD-MX"),
+        "{}",
+        plan.stderr
+    );
+    assert_eq!(plan.stderr.matches("warning").count(), 1, "{}", plan.stderr);
+    // They are needed again.
+    let line = "mailzone apply 'my plan.json' --allow GUARD-XM --allow guard-spf:@";
+    assert!(plan.stderr.contains(line), "{}", plan.stderr);
+    let plan = project.run_to(0, ["plan", "--config", "mailzone.toml", "--out", "p.json"]);
+    assert!(plan.stderr.contains("mailzone apply --config mailzone.toml p.json"), "{}", plan.stderr);
+    let entry = "[[domains.\"example.test\".allow]]\ncode = \"SPF-303\"\nreason = \"a slip\"\n";
+    project.write("mailzone.toml", project.read("mailzone.toml") + entry);
+    for command in ["plan", "lint"] {
+        let output = project.run_to(0, [command]);
+        assert!(output.stderr.contains("allow of example.test: nothing has the code SPF-303"), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn what_was_not_verified_is_said() {
+    let project = Project::simple();
+    let output = project.run_to(0, ["apply", "--yes", "--wait", "none"]);
+    assert!(output.stdout.contains("not verified: --wait none"), "{}", output.stdout);
+}

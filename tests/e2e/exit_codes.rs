@@ -167,6 +167,9 @@ fn one_without_a_terminal_and_without_yes() {
     let before = project.read("zones/example.test.zone");
     let output = project.run_to(1, ["apply"]);
     assert!(output.stderr.contains("--yes"), "{}", output.stderr);
+    let json = project.run_to(1, ["apply", "--format", "json"]);
+    assert_eq!(exit(&json), json!({"code": 1, "zones": [{"zone": "example.test", "code": 1}]}));
+    assert_eq!(outcomes(&json.json(), "example.test"), ["skipped"]);
     let output = project.run_with_input(["apply"], b"yes\n").expect_code(1);
     assert!(output.stderr.contains("--yes"), "{}", output.stderr);
     assert_eq!(project.read("zones/example.test.zone"), before);
@@ -200,13 +203,14 @@ fn answered(project: &Project, answer: &str, meanwhile: impl FnOnce()) -> Output
 fn the_answer_decides() {
     let project = Project::simple();
     let before = project.read("zones/example.test.zone");
-    for answer in ["no", "y", ""] {
+    for answer in ["no", "y\nno", "y\ny", ""] {
         let output = answered(&project, answer, || ()).expect_code(1);
         assert!(output.stdout.contains("nothing was written"), "{}", output.stdout);
         assert_eq!(project.read("zones/example.test.zone"), before);
     }
     assert!(!project.exists(".mailzone"));
-    answered(&project, "yes", || ()).expect_code(0);
+    let output = answered(&project, "y\nyes", || ()).expect_code(0);
+    assert!(output.stdout.contains("Only the word yes applies"), "{}", output.stdout);
     assert_ne!(project.read("zones/example.test.zone"), before);
 }
 
@@ -504,6 +508,59 @@ fn a_hundred_and_thirty_for_an_interruption() {
     assert_eq!(events.len(), 2, "{journal}");
     assert_eq!((&events[0]["event"], &events[1]["event"]), (&json!("intent"), &json!("outcome")));
     assert_eq!(events[1]["outcomes"], json!(["applied"]));
+}
+
+#[test]
+fn a_hundred_and_thirty_for_a_request_to_end() {
+    let (_project, _server, running) = waiting("text");
+    running.signal("TERM");
+    let output = running.finish().expect_code(130);
+    assert!(output.stderr.contains("interrupted"), "{}", output.stderr);
+    assert!(output.stdout.contains("applied + example.test. TXT"), "{}", output.stdout);
+}
+
+#[test]
+fn a_hundred_and_thirty_while_verifying() {
+    let (project, _server) = never_served(WANTS_SPF);
+    project.replace("mailzone.toml", "timeout = \"1s\"", "timeout = \"10m\"");
+    let running = project.start(["-v", "verify", "--wait", "authoritative"]);
+    running.stderr.wait_for("answers still to come");
+    running.signal("INT");
+    let output = running.finish().expect_code(130);
+    assert!(output.stdout.contains("Incomplete: example.test"), "{}", output.stdout);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hundred_and_thirty_at_the_question() {
+    let project = Project::simple();
+    let before = project.read("zones/example.test.zone");
+    // What a terminal sends for Ctrl-C.
+    let output = answered(&project, "\u{3}", || ()).expect_code(130);
+    assert!(output.stdout.contains("nothing was written"), "{}", output.stdout);
+    assert_eq!(project.read("zones/example.test.zone"), before);
+    assert!(!project.exists(".mailzone"));
+}
+
+#[test]
+fn one_in_the_document_for_what_was_not_looked_at() {
+    let project = Project::simple();
+    for command in ["plan", "apply"] {
+        let output = project.run_to(1, [command, "nope.test", "example.test", "--format", "json"]);
+        assert_eq!(exit(&output)["code"], 1);
+        let document = output.json();
+        let zones = document["zones"].as_array().unwrap();
+        assert_eq!(zones.len(), 2, "{document:#}");
+        assert_eq!((&zones[0]["domains"], &zones[1]["domains"]), (&json!(["example.test"]), &json!(["nope.test"])));
+        assert!(zones.iter().all(|zone| zone["error"]["kind"] == "configuration"), "{document:#}");
+    }
+    let output = project.run_to(1, ["verify", "nope.test", "--format", "json"]);
+    assert_eq!(output.json()["domains"][0]["verdict"], "unchecked");
+    assert_eq!(exit(&output)["code"], 1);
+    let output = project.run_to(1, ["plan", "--base", "no-such-file", "--format", "json"]);
+    assert_eq!(output.json()["zones"].as_array().unwrap().len(), 1);
+    let output = project.run_to(1, ["plan", "--out", "no/such/directory/p.json", "--format", "json"]);
+    assert_eq!(exit(&output)["code"], 1);
 }
 
 #[test]

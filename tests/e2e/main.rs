@@ -8,13 +8,17 @@ mod bad_input;
 mod commands;
 #[cfg(feature = "crash-points")]
 mod crash;
+mod daemons;
 mod docs;
 mod examples;
 mod exit_codes;
 mod harness;
 mod hygiene;
 mod messy;
+mod resolvers;
 mod rfc2136;
 mod saved;
 mod scale;
+mod selection;
+mod servers;
 mod settle;

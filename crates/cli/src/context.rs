@@ -9,6 +9,7 @@ use mailzone_config::{Diagnostic, Resolver, Settings, Source};
 use mailzone_engine::compile::{Compiled, compile};
 use mailzone_engine::verify::Verifier;
 use mailzone_engine::{Code, StateDir};
+use mailzone_plan::document::{ErrorDoc, ZoneDoc};
 use mailzone_record::Name;
 
 use crate::args::{Global, Servers};
@@ -53,29 +54,65 @@ pub(crate) fn compiled(settings: &Settings) -> Compiled {
     compile(settings, today())
 }
 
-/// Configured domains by the names given, or an error that names the nearest.
-pub(crate) fn selected(settings: &Settings, names: &[String], ui: &Ui) -> Result<Vec<Name>, Code> {
+/// Configured domains by the names given. If any is wrong, each of them as it stands in a document: with its
+/// own error, or as not looked at.
+pub(crate) fn selected(settings: &Settings, names: &[String], ui: &Ui) -> Result<Vec<Name>, Vec<ZoneDoc>> {
     let mut selected = Vec::with_capacity(names.len());
-    let mut wrong = false;
+    let mut wrong = Vec::new();
     for text in names {
         match Name::parse_idn(text).map(|name| name.to_lowercase()) {
             Ok(name) if settings.domains.contains_key(&name) => selected.push(name),
             Ok(name) => {
                 let above = settings.domain_above(&name).map(|domain| domain.name.to_text_without_dot());
                 let help = above.map(|domain| format!("{domain} is; its records include those below it"));
-                ui.error(
-                    &format!("{text} is not a configured domain"),
-                    help.as_deref().or(Some("add it to the configuration")),
-                );
-                wrong = true;
+                let message = format!("{text} is not a configured domain");
+                let remedy = help.as_deref().unwrap_or("add it to the configuration");
+                ui.error(&message, Some(remedy));
+                wrong.push(failed(name.to_text_without_dot(), "", &message, remedy));
             }
             Err(error) => {
-                ui.error(&format!("{text} is no domain name: {error}"), None);
-                wrong = true;
+                let message = format!("{text} is no domain name: {error}");
+                ui.error(&message, None);
+                wrong.push(failed(text.clone(), "", &message, ""));
             }
         }
     }
-    if wrong { Err(Code::Error) } else { Ok(selected) }
+    if wrong.is_empty() {
+        return Ok(selected);
+    }
+    if !selected.is_empty() {
+        wrong.extend(not_looked_at(settings, &selected, "not looked at: another domain that was named is wrong", ""));
+    }
+    wrong.sort_by(|a, b| a.domains.cmp(&b.domains));
+    wrong.dedup_by(|a, b| a.domains == b.domains);
+    Err(wrong)
+}
+
+/// These domains, or all, as they stand in a document when the run ended before it came to them.
+pub(crate) fn not_looked_at(settings: &Settings, domains: &[Name], message: &str, remedy: &str) -> Vec<ZoneDoc> {
+    let chosen = settings.domains.values().filter(|domain| domains.is_empty() || domains.contains(&domain.name));
+    let entry = |domain: &mailzone_config::Domain| {
+        failed(domain.name.to_text_without_dot(), &domain.provider.value, message, remedy)
+    };
+    chosen.map(entry).collect()
+}
+
+fn failed(domain: String, provider: &str, message: &str, remedy: &str) -> ZoneDoc {
+    ZoneDoc {
+        zone: None,
+        zone_id: None,
+        domains: vec![domain],
+        provider: provider.to_owned(),
+        source: "provider".into(),
+        config_digest: String::new(),
+        fingerprint: String::new(),
+        error: Some(ErrorDoc { kind: "configuration".into(), message: message.into(), remedy: remedy.into() }),
+        changes: Vec::new(),
+        findings: Vec::new(),
+        unmanaged: Vec::new(),
+        allowed: Vec::new(),
+        expected_visible: 0,
+    }
 }
 
 /// Where the journal and the locks are.

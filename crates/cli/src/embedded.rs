@@ -1,6 +1,6 @@
 //! The embedded server while a command runs: `serve` of a zone-file provider.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use mailzone_engine::Providers;
 use mailzone_provider::{
     Batch, Capabilities, Outcome, Provider, ProviderError, ProviderId, RRsetChange, Receipt, Refusal, Snapshot, Zone,
 };
-use mailzone_record::Ttl;
+use mailzone_record::{Name, Ttl};
 use mailzone_server::{Handle, Server};
 
 use crate::ui::Ui;
@@ -23,7 +23,20 @@ const FALLBACK_TTL: Ttl = Ttl::from_wire(3600);
 pub(crate) struct Embedded {
     /// Where each provider's zones are served.
     pub(crate) addresses: BTreeMap<String, SocketAddr>,
+    /// The zones that each serves.
+    zones: BTreeMap<String, BTreeSet<Name>>,
     servers: Vec<Server>,
+}
+
+impl Embedded {
+    /// Where `owner` is served: by `provider`, or where none is named by the first that has a zone of it.
+    pub(crate) fn address_of(&self, owner: &Name, provider: Option<&str>) -> Option<SocketAddr> {
+        let provider = match provider {
+            Some(provider) => provider,
+            None => self.zones.iter().find(|(_, zones)| holds(zones, owner))?.0,
+        };
+        self.addresses.get(provider).copied()
+    }
 }
 
 /// Starts a server for each zone-file provider with `serve`, and makes those providers hand every zone
@@ -34,10 +47,12 @@ pub(crate) async fn start(settings: &Settings, providers: &mut Providers, ui: &U
         let ProviderSettings::Zonefile(files) = &table.value else { continue };
         let (Some(serve), Some(provider)) = (&files.serve, providers.get(name).cloned()) else { continue };
         let zones = load(provider.as_ref(), ui).await;
+        let apexes = zones.iter().map(|zone| zone.apex().to_lowercase()).collect();
         let server = Server::start(serve.value, zones)
             .await
             .map_err(|error| format!("the embedded server of {name} cannot answer at {}: {error}", serve.value))?;
         embedded.addresses.insert(name.clone(), server.local_addr());
+        embedded.zones.insert(name.clone(), apexes);
         let served = Served { inner: provider, handle: server.handle() };
         providers.insert(name.clone(), Arc::new(served));
         embedded.servers.push(server);
@@ -121,6 +136,18 @@ impl Provider for Served {
     async fn settle(&self, zone: &Zone, receipt: &Receipt) -> Result<(), ProviderError> {
         self.inner.settle(zone, receipt).await
     }
+}
+
+/// Whether one of the zones is at or above `owner`.
+fn holds(zones: &BTreeSet<Name>, owner: &Name) -> bool {
+    let mut at = Some(owner.to_lowercase());
+    while let Some(name) = at {
+        if zones.contains(&name) {
+            return true;
+        }
+        at = name.parent();
+    }
+    false
 }
 
 fn served(zone: &Zone, snapshot: &Snapshot) -> Result<mailzone_server::Zone, mailzone_server::ZoneError> {

@@ -2,6 +2,7 @@
 
 mod args;
 mod cmd;
+mod codes;
 mod context;
 mod embedded;
 mod lazy;

@@ -2,12 +2,16 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mailzone_report::escape;
+use tokio::sync::oneshot;
 
 use crate::args::{Color, Global};
+
+/// So long nothing is said of what goes on where there is no terminal.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// What the terminal is like and how much to say.
 #[derive(Debug)]
@@ -20,10 +24,14 @@ pub(crate) struct Ui {
     progress: Progress,
 }
 
-/// The line at the bottom of a terminal that says what goes on; nothing elsewhere. Cheap to clone.
+/// What goes on: the line at the bottom of a terminal; elsewhere, as in the log of a CI job, a line now and then
+/// while a run takes long. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Progress {
-    shown: bool,
+    /// Whether there is a terminal; nothing is said with `None`.
+    terminal: Option<bool>,
+    /// When the last line was written where there is none.
+    said: Arc<Mutex<Instant>>,
     bar: Arc<Mutex<Option<ProgressBar>>>,
 }
 
@@ -47,7 +55,11 @@ impl Ui {
             quiet: global.quiet,
             verbose: global.verbose,
             width: width.or(measured).unwrap_or(100).clamp(60, 200),
-            progress: Progress { shown: !global.quiet && io::stderr().is_terminal(), bar: Arc::default() },
+            progress: Progress {
+                terminal: (!global.quiet).then(|| io::stderr().is_terminal()),
+                said: Arc::new(Mutex::new(Instant::now())),
+                bar: Arc::default(),
+            },
         }
     }
 
@@ -122,8 +134,8 @@ impl Ui {
         self.progress.finish();
     }
 
-    /// Asks a question that only the word `yes` affirms; `None` where nobody can be asked.
-    pub(crate) fn confirm(&self, question: &str) -> Option<bool> {
+    /// Asks a question: the line that is typed, to wait for. `None` where nobody can be asked.
+    pub(crate) fn ask(&self, question: &str) -> Option<oneshot::Receiver<String>> {
         if !io::stdin().is_terminal() {
             return None;
         }
@@ -131,9 +143,16 @@ impl Ui {
         let mut err = io::stderr().lock();
         let _ = write!(err, "{} [yes/no] ", escape::line(question));
         let _ = err.flush();
-        let mut answer = String::new();
-        io::stdin().read_line(&mut answer).ok()?;
-        Some(answer.trim().eq_ignore_ascii_case("yes"))
+        drop(err);
+        let (sender, answer) = oneshot::channel();
+        // A thread of its own: one that still waits for a line holds up no end of the program.
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            // What cannot be read is no answer; nobody may wait for it any more.
+            let _ = io::stdin().read_line(&mut line);
+            let _ = sender.send(line);
+        });
+        Some(answer)
     }
 
     fn line(&self, text: &str) {
@@ -146,8 +165,10 @@ impl Ui {
 impl Progress {
     /// Shows `message` in the place of the one before.
     pub(crate) fn show(&self, message: &str) {
-        if !self.shown {
-            return;
+        match self.terminal {
+            None => return,
+            Some(false) => return self.say_now_and_then(message),
+            Some(true) => {}
         }
         let Ok(mut slot) = self.bar.lock() else { return };
         let bar = slot.get_or_insert_with(|| {
@@ -159,6 +180,15 @@ impl Progress {
             bar
         });
         bar.set_message(escape::line(message).into_owned());
+    }
+
+    fn say_now_and_then(&self, message: &str) {
+        let Ok(mut said) = self.said.lock() else { return };
+        if said.elapsed() >= SILENCE {
+            *said = Instant::now();
+            // A closed standard error is no reason to stop.
+            let _ = writeln!(io::stderr().lock(), "{}", escape::line(message));
+        }
     }
 
     fn finish(&self) {

@@ -77,7 +77,7 @@ pub(crate) fn latency(measured: &Measured, vantage: &str) -> view::LatencyReport
                 Transport::Tcp => "tcp".into(),
             },
             figures: figures(series),
-            over_budget: over.unwrap_or(false),
+            over_budget: *over,
         })
         .collect();
     view::LatencyReport {
@@ -85,12 +85,11 @@ pub(crate) fn latency(measured: &Measured, vantage: &str) -> view::LatencyReport
         vantage: vantage.to_owned(),
         budget_ms: millis(measured.budget),
         statistic: measured.statistic.to_owned(),
-        verdict: match measured.judgement.verdict {
-            Some(Judged::Ok) => view::LatencyVerdict::Ok,
-            Some(Judged::Warning) => view::LatencyVerdict::Warning,
-            // Nobody could be asked from here: nothing says that anybody is fast enough.
-            Some(Judged::OverBudget) | None => view::LatencyVerdict::OverBudget,
-        },
+        verdict: measured.judgement.verdict.map(|verdict| match verdict {
+            Judged::Ok => view::LatencyVerdict::Ok,
+            Judged::Warning => view::LatencyVerdict::Warning,
+            Judged::OverBudget => view::LatencyVerdict::OverBudget,
+        }),
         servers,
         resolvers: measured
             .resolvers
@@ -196,7 +195,7 @@ fn figures(series: &Series) -> view::Figures {
     view::Figures {
         sent: figures.sent as u64,
         received: figures.received as u64,
-        loss: if figures.sent == 0 { 0.0 } else { lost as f64 / figures.sent as f64 },
+        loss: (figures.sent > 0).then(|| lost as f64 / figures.sent as f64),
         min_ms: figures.min.map(millis),
         median_ms: figures.median.map(millis),
         p95_ms: figures.p95.map(millis),

@@ -214,6 +214,15 @@ fn report_uri(text: &str, https: bool) -> Result<(), Fault> {
         return Err(no_scheme(text, what));
     };
     let mailbox = address.split('?').next().unwrap_or(address);
+    if !https
+        && let Some((before, limit)) = mailbox.rsplit_once('!')
+        && limit.trim_end_matches(['k', 'm', 'g', 't']).bytes().all(|b| b.is_ascii_digit())
+    {
+        let start = "mailto:".len() + before.len();
+        return Err(Fault::new("a size limit, which RFC 9989 removed and mailzone does not write")
+            .at(start..start + 1 + limit.len())
+            .help(format!("leave out `!{limit}`")));
+    }
     match mailbox.rsplit_once('@') {
         Some((local, domain)) if !local.is_empty() && host_name(domain).is_ok() => plain(text),
         _ => Err(Fault::new("no mailbox: mailto: is followed by USER@DOMAIN")),

@@ -21,7 +21,7 @@ use crate::exit::Code;
 use crate::journal::{Entry, Intent, OutcomeEntry};
 use crate::plan::PlannedZone;
 use crate::state::{StateDir, StateError};
-use crate::verify::{Live, Question, Verdict, Verifier, Wait, Whom, ZoneVerification};
+use crate::verify::{Assigned, Live, Question, Verdict, Verifier, Wait, Whom, ZoneVerification};
 
 /// What a run of `apply` needs besides the plan.
 #[derive(Debug, Clone)]
@@ -451,7 +451,7 @@ impl ZoneTask {
     /// What was there before a change: how long resolvers may still give it.
     fn before(&self, at: usize) -> Before {
         let change = &self.zone.plan.changes[at].change;
-        match (change.before(), self.zone.plan.negative) {
+        match (change.before(), self.zone.plan.apex.negative) {
             (Some(set), _) => set.ttl.map_or(Before::Unknown, Before::Present),
             (None, Some((soa_ttl, minimum))) => Before::Absent { soa_ttl, minimum },
             (None, None) => Before::Unknown,
@@ -464,8 +464,16 @@ impl ZoneTask {
         }
         let zone = &self.zone.plan.zone;
         let given = self.context.servers.get(&zone.name).cloned().unwrap_or_default();
-        let assigned = if zone.nameservers.is_empty() { &self.zone.plan.apex_ns } else { &zone.nameservers };
-        let whom = self.context.verifier.whom(&zone.name, &given, assigned).await;
+        let apex = &self.zone.plan.apex;
+        let names = if zone.nameservers.is_empty() { &apex.name_servers } else { &zone.nameservers };
+        let assigned: Vec<Assigned> = names
+            .iter()
+            .map(|name| Assigned {
+                name: name.clone(),
+                addresses: apex.addresses.get(name).cloned().unwrap_or_default(),
+            })
+            .collect();
+        let whom = self.context.verifier.whom(&zone.name, &given, &assigned).await;
         self.whom = Some(whom.clone());
         whom
     }

@@ -29,7 +29,7 @@ pub struct Intent {
     pub version: u32,
     /// The run, shared by all its entries; `rollback` names it.
     pub run: String,
-    /// The run, the zone and a number in it.
+    /// The run, the provider, the zone and a number in it.
     pub id: String,
     /// RFC 3339.
     pub at: String,
@@ -110,7 +110,7 @@ impl Intent {
         Self {
             version: JOURNAL_VERSION,
             run: run.to_owned(),
-            id: format!("{run}/{}/{number}", zone.name.to_lowercase().to_text_without_dot()),
+            id: format!("{run}/{provider}/{}/{number}", zone.id),
             at,
             provider: provider.to_string(),
             zone: zone.name.to_lowercase().to_text_without_dot(),

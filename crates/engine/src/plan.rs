@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::compile::{Compiled, PlacedClaim};
 use crate::event::{Event, Events};
+use crate::saved::{Standing, standings};
 use crate::zones::{Providers, ZoneTable, provider_error};
 
 /// What to plan and how.
@@ -27,6 +28,8 @@ pub struct PlanOptions {
     pub allow: Vec<Allow>,
     /// Rewrite equal and equivalent values too.
     pub normalize: bool,
+    /// A saved plan that the zones are compared with.
+    pub saved: Option<Arc<Document>>,
 }
 
 /// The plan of a run.
@@ -38,6 +41,8 @@ pub struct PlanRun {
     pub homeless: Vec<ZoneDoc>,
     /// Findings of no zone.
     pub findings: Vec<Finding>,
+    /// Whether equal and equivalent values are rewritten too.
+    pub normalize: bool,
 }
 
 /// One zone with what is configured in it.
@@ -53,6 +58,8 @@ pub struct PlannedZone {
     pub claims: Vec<Claim>,
     /// The configured domains whose zone it is, sorted.
     pub domains: Vec<Name>,
+    /// How the zone stands to each change of a saved plan, by the change's id.
+    pub saved: BTreeMap<String, Standing>,
 }
 
 /// A zone with what belongs into it, before it was read.
@@ -67,6 +74,14 @@ struct Task {
     checks: Vec<Claim>,
     /// What an earlier configuration managed here.
     formerly: Vec<Claim>,
+}
+
+/// How zones are read and planned.
+struct Reading {
+    allow: Vec<Allow>,
+    normalize: bool,
+    only: Option<BTreeSet<Name>>,
+    saved: Option<Arc<Document>>,
 }
 
 /// What finds a zone: provider, name, the provider's identifier.
@@ -94,8 +109,13 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
     let mut findings = findings(compiled, options);
     findings.extend(place_checks(compiled, &selected, &table, &mut tasks));
     let tasks: Vec<Task> = tasks.into_values().collect();
-    let allow: Arc<[Allow]> = compiled.allow.iter().chain(&options.allow).cloned().collect();
-    let mut zones = read_and_plan(tasks, allow, options.normalize, events).await;
+    let reading = Reading {
+        allow: compiled.allow.iter().chain(&options.allow).cloned().collect(),
+        normalize: options.normalize,
+        only: (!options.domains.is_empty()).then(|| options.domains.iter().cloned().collect()),
+        saved: options.saved.clone(),
+    };
+    let mut zones = read_and_plan(tasks, Arc::new(reading), events).await;
     zones.sort_by(|a, b| {
         (&a.plan.zone.name, &a.provider_name, &a.plan.zone.id).cmp(&(
             &b.plan.zone.name,
@@ -109,21 +129,22 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
     let mut rest = Vec::with_capacity(zones.len());
     for zone in zones {
         plans.push(zone.plan);
-        rest.push((zone.provider_name, zone.provider, zone.claims, zone.domains));
+        rest.push((zone.provider_name, zone.provider, zone.claims, zone.domains, zone.saved));
     }
     resolve_needs(&mut plans, &|key| targets.get(key).cloned());
     let zones = plans
         .into_iter()
         .zip(rest)
-        .map(|(plan, (provider_name, provider, claims, domains))| PlannedZone {
+        .map(|(plan, (provider_name, provider, claims, domains, saved))| PlannedZone {
             provider_name,
             provider,
             plan,
             claims,
             domains,
+            saved,
         })
         .collect();
-    PlanRun { zones, homeless, findings }
+    PlanRun { zones, homeless, findings, normalize: options.normalize }
 }
 
 impl PlanRun {
@@ -132,7 +153,8 @@ impl PlanRun {
         let mut docs: Vec<ZoneDoc> = self.zones.iter().map(PlannedZone::document).collect();
         docs.extend(self.homeless.iter().cloned());
         let counts: Vec<Counts> = self.zones.iter().map(|zone| zone.plan.counts).collect();
-        Document::new(tool_version, created, docs, self.findings.clone(), &counts)
+        let document = Document::new(tool_version, created, docs, self.findings.clone(), &counts);
+        Document { normalize: self.normalize, ..document }
     }
 }
 
@@ -232,6 +254,7 @@ fn place(
             task.claims.push(claim);
         }
     }
+    place_neighbours(compiled, selected, table, &mut tasks);
     let mut of_lost: BTreeMap<&Name, Vec<Claim>> = lost.keys().map(|domain| (domain, Vec::new())).collect();
     for placed in claims {
         if let Some(list) = placed.domain.as_ref().and_then(|domain| of_lost.get_mut(domain)) {
@@ -246,6 +269,36 @@ fn place(
         homeless.push(ZoneDoc::without_zone(&domains, provider, &claims, error.clone()));
     }
     tasks
+}
+
+/// Adds what domains that were not selected claim in the zones that are read: theirs is neither foreign nor
+/// unmanaged, and what two domains want differently is refused whoever was selected.
+fn place_neighbours(
+    compiled: &Compiled,
+    selected: &dyn Fn(Option<&Name>) -> bool,
+    table: &ZoneTable,
+    tasks: &mut BTreeMap<ZoneKey, Task>,
+) {
+    let key = |provider: &str, zone: &Zone| (provider.to_owned(), zone.name.clone(), zone.id.to_string());
+    for domain in compiled.domains.iter().filter(|domain| !selected(Some(&domain.facts.domain))) {
+        let found = table.find(&domain.provider, &domain.facts.domain, domain.zone.as_ref(), domain.zone_id.as_deref());
+        if let Some(task) = found.ok().and_then(|zone| tasks.get_mut(&key(&domain.provider, zone))) {
+            task.facts.push(domain.facts.clone());
+        }
+    }
+    for placed in compiled.claims.iter().filter(|placed| !selected(placed.domain.as_ref())) {
+        let owner = &placed.claim.owner;
+        let found = match &placed.provider {
+            Some(provider) => table
+                .find(provider, owner, placed.zone.as_ref(), placed.zone_id.as_deref())
+                .ok()
+                .map(|zone| (provider.as_str(), zone)),
+            None => table.find_anywhere(owner).ok(),
+        };
+        if let Some(task) = found.and_then(|(provider, zone)| tasks.get_mut(&key(provider, zone))) {
+            task.claims.push(placed.claim.clone());
+        }
+    }
 }
 
 /// Puts what is only looked at into the zones that are read anyway; no zone is read for it alone. What is
@@ -317,7 +370,7 @@ fn check(claim: &Claim, snapshot: &Snapshot) -> Option<Finding> {
 }
 
 /// Reads and plans the zones, each provider's at most as many at a time as it bears.
-async fn read_and_plan(tasks: Vec<Task>, allow: Arc<[Allow]>, normalize: bool, events: &Events) -> Vec<PlannedZone> {
+async fn read_and_plan(tasks: Vec<Task>, reading: Arc<Reading>, events: &Events) -> Vec<PlannedZone> {
     let total = tasks.len();
     let mut gates: BTreeMap<String, Arc<Semaphore>> = BTreeMap::new();
     let mut running = JoinSet::new();
@@ -325,11 +378,11 @@ async fn read_and_plan(tasks: Vec<Task>, allow: Arc<[Allow]>, normalize: bool, e
         let gate = gates.entry(task.provider_name.clone()).or_insert_with(|| {
             Arc::new(Semaphore::new(task.provider.capabilities().concurrency.clamp(1, Semaphore::MAX_PERMITS)))
         });
-        let (gate, allow, events) = (Arc::clone(gate), Arc::clone(&allow), events.clone());
+        let (gate, reading, events) = (Arc::clone(gate), Arc::clone(&reading), events.clone());
         running.spawn(async move {
             // The semaphore is never closed, so this always yields a permit.
             let _permit = gate.acquire().await;
-            let zone = one_zone(task, &allow, normalize).await;
+            let zone = one_zone(task, &reading).await;
             events.send(Event::ZonePlanned { zone: zone.plan.zone.name.clone(), total });
             zone
         });
@@ -345,8 +398,9 @@ async fn read_and_plan(tasks: Vec<Task>, allow: Arc<[Allow]>, normalize: bool, e
     zones
 }
 
-async fn one_zone(task: Task, allow: &[Allow], normalize: bool) -> PlannedZone {
+async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
     let Task { provider_name, provider, zone, claims, domains, facts, checks, formerly } = task;
+    let mut saved = BTreeMap::new();
     let plan = match provider.snapshot(&zone).await {
         Err(error) => ZonePlan::failed(zone, zone_error(&provider_error(&error))),
         Ok(snapshot) => {
@@ -357,9 +411,13 @@ async fn one_zone(task: Task, allow: &[Allow], normalize: bool) -> PlannedZone {
                 snapshot: &snapshot,
                 claims: &claims,
                 domains: &facts,
-                allow,
-                normalize,
+                allow: &reading.allow,
+                normalize: reading.normalize,
+                only: reading.only.as_ref(),
             });
+            if let Some(document) = &reading.saved {
+                saved = standings(document, &provider_name, &zone, &snapshot);
+            }
             plan.findings.extend(checks.iter().filter_map(|claim| check(claim, &snapshot)));
             plan.findings.sort();
             for entry in formerly.iter().filter_map(|claim| formerly_managed(claim, &snapshot)) {
@@ -371,7 +429,7 @@ async fn one_zone(task: Task, allow: &[Allow], normalize: bool) -> PlannedZone {
             plan
         }
     };
-    PlannedZone { provider_name, provider, plan, claims, domains }
+    PlannedZone { provider_name, provider, plan, claims, domains, saved }
 }
 
 fn zone_error(error: &ErrorDoc) -> ZoneError {

@@ -1,10 +1,11 @@
 //! Applying a saved plan: the plan of today, narrowed to what was reviewed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use mailzone_plan::document::{ChangeDoc, ErrorDoc, ZoneDoc};
+use mailzone_plan::document::{ChangeDoc, ErrorDoc, SetDoc, ZoneDoc};
 use mailzone_plan::{Document, PlannedChange, SavedDifference, ZonePlan, compare_saved, stops};
-use mailzone_record::RRsetKey;
+use mailzone_provider::{Snapshot, Zone};
+use mailzone_record::{Name, RRsetKey};
 
 use crate::apply::Stop;
 use crate::exit::Code;
@@ -17,6 +18,45 @@ pub struct StaleZone {
     pub zone: String,
     /// What stands between the saved plan and today.
     pub differences: Vec<SavedDifference>,
+}
+
+/// How a zone stands to a change of a saved plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// The RRset is as the plan leads to.
+    Done,
+    /// The RRset is as the plan started from.
+    AsPlanned,
+    /// The RRset is something else.
+    Other,
+}
+
+/// How a zone stands to each change that the saved plan has for it, by the change's id.
+pub(crate) fn standings(
+    saved: &Document,
+    provider: &str,
+    zone: &Zone,
+    snapshot: &Snapshot,
+) -> BTreeMap<String, Standing> {
+    let label = Some(zone.name.to_lowercase().to_text_without_dot());
+    let ours = |doc: &&ZoneDoc| {
+        doc.zone == label && doc.zone_id.as_deref() == Some(zone.id.as_str()) && doc.provider == provider
+    };
+    let changes = saved.zones.iter().filter(ours).flat_map(|doc| &doc.changes);
+    changes
+        .map(|change| {
+            let found = Name::parse(&change.name).ok().zip(change.rtype.parse().ok());
+            let live = found.and_then(|(name, rtype)| snapshot.get(&name, rtype)).map(SetDoc::new);
+            let standing = if live == change.after {
+                Standing::Done
+            } else if live == change.before {
+                Standing::AsPlanned
+            } else {
+                Standing::Other
+            };
+            (change.id.clone(), standing)
+        })
+        .collect()
 }
 
 /// Leaves only what `saved` holds in the run: its zones, and in them its changes. Stops zones in which an
@@ -45,6 +85,7 @@ pub fn narrow(run: &mut PlanRun, saved: &Document) -> (HashMap<usize, Stop>, Vec
             continue;
         }
         let mut differences = compare_saved(planned, &today);
+        differences.extend(gone_elsewhere(planned, &today, &zone.saved));
         if differences.iter().all(|difference| matches!(difference, SavedDifference::NotInPlan { .. })) {
             differences = leave_out(&mut zone.plan, differences, &mut dropped);
         }
@@ -65,19 +106,27 @@ pub fn narrow(run: &mut PlanRun, saved: &Document) -> (HashMap<usize, Stop>, Vec
     (stopped, stale)
 }
 
-/// The changes of a saved plan that today's plan no longer has: they are done already.
-pub fn done_already(saved: &Document, today: &Document) -> Vec<(usize, ChangeDoc)> {
+/// The changes of a saved plan that were carried out before: the RRset is as the plan leads to.
+pub fn done_already(saved: &Document, run: &PlanRun, today: &Document) -> Vec<(usize, ChangeDoc)> {
     let by_key: HashMap<ZoneKey, &ZoneDoc> = saved.zones.iter().map(|doc| (key_of_doc(doc), doc)).collect();
+    let standing: HashMap<ZoneKey, &BTreeMap<String, Standing>> =
+        run.zones.iter().map(|zone| (key_of(zone), &zone.saved)).collect();
     let mut done = Vec::new();
     for (at, zone) in today.zones.iter().enumerate().filter(|(_, zone)| zone.error.is_none()) {
-        let Some(planned) = by_key.get(&key_of_doc(zone)) else { continue };
-        if planned.config_digest != zone.config_digest {
-            continue;
-        }
-        let missing = planned.changes.iter().filter(|change| zone.changes.iter().all(|now| now.id != change.id));
-        done.extend(missing.map(|change| (at, change.clone())));
+        let key = key_of_doc(zone);
+        let (Some(planned), Some(standing)) = (by_key.get(&key), standing.get(&key)) else { continue };
+        let finished = planned.changes.iter().filter(|change| standing.get(&change.id) == Some(&Standing::Done));
+        let unlisted = finished.filter(|change| zone.changes.iter().all(|now| now.id != change.id));
+        done.extend(unlisted.map(|change| (at, change.clone())));
     }
     done
+}
+
+/// Changes of the saved plan that today's plan does not have, although the RRset is not as the plan leads to.
+fn gone_elsewhere(planned: &ZoneDoc, today: &ZoneDoc, standing: &BTreeMap<String, Standing>) -> Vec<SavedDifference> {
+    let absent = planned.changes.iter().filter(|change| today.changes.iter().all(|now| now.id != change.id));
+    let undone = absent.filter(|change| standing.get(&change.id) != Some(&Standing::Done));
+    undone.map(|change| SavedDifference::Gone { id: change.id.clone() }).collect()
 }
 
 /// Zone, the provider's identifier, provider.
@@ -117,7 +166,8 @@ fn leave_out(
         }
         !leaves[at - 1]
     });
-    // Guards about what is not written stop nothing.
+    // What is not written is not waited for, and guards about it stop nothing.
+    plan.targets.retain(|target| !dropped.contains(&target.key));
     let still = |subject: &str| plan.changes.iter().any(|change| change.change.name().to_string() == subject);
     let gone = |subject: &str| dropped.iter().any(|key| key.name.to_string() == subject) && !still(subject);
     plan.findings.retain(|finding| !(stops(finding) && gone(&finding.subject)));

@@ -1,15 +1,15 @@
 //! Whom to ask for a zone, and whether what it shall hold is visible there (`design.md` section 10).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mailzone_mailauth::{Finding, Severity};
 use mailzone_plan::Target;
 use mailzone_probe::{
-    Before, Delegations, Endpoint, Expected, Match, Observation, Patience, Polite, ResolverObservation, State, Visible,
-    Wire, check_resolvers, compare, endpoints, given_servers, wait_until_settled, wait_until_visible,
+    Before, Delegations, Endpoint, Expected, Match, Observation, Patience, Polite, ResolverObservation, Server, State,
+    Visible, Wire, check_resolvers, compare, endpoints, given_servers, wait_until_settled, wait_until_visible,
 };
 use mailzone_record::{Name, Rdata};
 
@@ -38,6 +38,16 @@ pub struct Verifier {
     delegations: Delegations<Polite<Wire>>,
     resolvers: Arc<[SocketAddr]>,
     resolvers_named: bool,
+    port: u16,
+}
+
+/// A name server that the provider assigned to a zone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assigned {
+    /// Its name.
+    pub name: Name,
+    /// Its addresses as the zone itself has them; empty for a server outside of the zone.
+    pub addresses: Vec<IpAddr>,
 }
 
 /// The servers of a zone.
@@ -120,7 +130,7 @@ impl Verifier {
         let ask = Polite::new(Wire { timeout }, 8, 256);
         let roots = if roots.is_empty() { mailzone_probe::root_servers(port) } else { roots.to_vec() };
         let delegations = Delegations::new(ask.clone(), roots, port);
-        Self { ask, delegations, resolvers: resolvers.into(), resolvers_named: named }
+        Self { ask, delegations, resolvers: resolvers.into(), resolvers_named: named, port }
     }
 
     /// How questions are asked.
@@ -135,7 +145,8 @@ impl Verifier {
 
     /// Finds the servers of a zone: those given, else those of the delegation, compared with the ones
     /// that the provider assigned (empty: not known).
-    pub async fn whom(&self, zone: &Name, given: &[SocketAddr], assigned: &[Name]) -> Whom {
+    pub async fn whom(&self, zone: &Name, given: &[SocketAddr], assigned: &[Assigned]) -> Whom {
+        let assigned_names: Vec<Name> = assigned.iter().map(|server| server.name.clone()).collect();
         if !given.is_empty() {
             let delegation = given_servers(&self.ask, zone, given).await;
             return Whom {
@@ -166,10 +177,10 @@ impl Verifier {
                 return Box::pin(self.whom(&delegation.zone_cut.clone(), given, assigned)).await;
             }
         }
-        let (parent, own) = (list(&delegation.parent_ns), list(assigned));
-        match compare(&delegation.parent_ns, assigned) {
+        let (parent, own) = (list(&delegation.parent_ns), list(&assigned_names));
+        match compare(&delegation.parent_ns, &assigned_names) {
             Match::Different => {
-                let (servers, _) = self.delegations.servers(assigned).await;
+                let servers = self.assigned_servers(assigned).await;
                 let sentence = if delegation.parent_ns.is_empty() {
                     format!("served by {own}, but the parent delegates {zone} to nobody")
                 } else {
@@ -187,7 +198,9 @@ impl Verifier {
                 }
             }
             Match::Some { only_parent, only_assigned } => {
-                let (servers, _) = self.delegations.servers(&only_assigned).await;
+                let own: Vec<Assigned> =
+                    assigned.iter().filter(|server| only_assigned.contains(&server.name)).cloned().collect();
+                let servers = self.assigned_servers(&own).await;
                 let mut all = delegation.endpoints();
                 all.extend(endpoints(&servers));
                 all.dedup();
@@ -221,6 +234,19 @@ impl Verifier {
                 findings: Vec::new(),
             },
         }
+    }
+
+    /// The provider's servers with their addresses. For a name inside the zone it is the zone that is not live
+    /// yet which knows them: the DNS would still ask the old servers.
+    async fn assigned_servers(&self, assigned: &[Assigned]) -> Vec<Server> {
+        let unknown: Vec<Name> =
+            assigned.iter().filter(|server| server.addresses.is_empty()).map(|server| server.name.clone()).collect();
+        let (mut servers, _) = self.delegations.servers(&unknown).await;
+        for server in assigned.iter().filter(|server| !server.addresses.is_empty()) {
+            let addresses = server.addresses.iter().map(|&address| SocketAddr::new(address, self.port)).collect();
+            servers.push(Server { name: Some(server.name.clone()), addresses });
+        }
+        servers
     }
 
     /// Asks until everything is visible at every reachable server, or the time is over; then the

@@ -150,7 +150,11 @@ pub fn provider_error(error: &ProviderError) -> ErrorDoc {
     let told = matches!(error.kind, ProviderErrorKind::Protocol(_));
     let mut source = std::error::Error::source(error).filter(|_| !told);
     while let Some(cause) = source {
-        message = format!("{message}: {cause}");
+        let text = cause.to_string();
+        // Some errors tell their cause themselves.
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
         source = cause.source();
     }
     ErrorDoc { kind: error.kind.as_str().into(), message, remedy: error.remedy.clone() }

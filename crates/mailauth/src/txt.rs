@@ -117,12 +117,14 @@ pub(crate) fn slot(
     values: &[&Rdata],
     recognise: impl Fn(&Rdata) -> Recognition,
 ) -> Option<LiveSlot> {
+    // Most names are of no slot: their texts need no reading.
+    let domain = domain?;
     let ours = match rtype {
         RecordType::CNAME => true,
         RecordType::TXT => values.iter().any(|rdata| recognise(rdata) == Recognition::Candidate),
         _ => false,
     };
-    domain.filter(|_| ours).map(|domain| LiveSlot { domain, key: None })
+    ours.then_some(LiveSlot { domain, key: None })
 }
 
 /// The owner as findings name it.

@@ -26,15 +26,14 @@ impl Allow {
         Self { code: code.to_owned(), name, domain: None, reason: None }
     }
 
-    /// Whether this lets `finding`, which concerns `owner` in `zone`, pass.
-    pub fn covers(&self, finding: &Finding, owner: &Name, zone: &Name) -> bool {
+    /// Whether this lets `finding` pass, which concerns `owner` in `zone` and the configured domain `domain`. An entry
+    /// of one domain covers nothing of another, above or below.
+    pub fn covers(&self, finding: &Finding, owner: &Name, domain: Option<&Name>, zone: &Name) -> bool {
         if !self.code.eq_ignore_ascii_case(&finding.code) {
             return false;
         }
         let base = self.domain.as_ref().unwrap_or(zone);
-        if let Some(domain) = &self.domain
-            && !owner.is_at_or_below(domain)
-        {
+        if self.domain.is_some() && self.domain.as_ref() != domain {
             return false;
         }
         match self.name.as_deref() {

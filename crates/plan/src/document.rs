@@ -19,6 +19,9 @@ pub struct Document {
     pub tool_version: String,
     /// RFC 3339.
     pub created: String,
+    /// Whether equal and equivalent values are rewritten too; `apply PLANFILE` plans the same way.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub normalize: bool,
     pub zones: Vec<ZoneDoc>,
     /// Findings of no zone.
     pub findings: Vec<Finding>,
@@ -177,6 +180,7 @@ impl Document {
             format_version: FORMAT_VERSION,
             tool_version,
             created,
+            normalize: false,
             zones,
             findings,
             summary,

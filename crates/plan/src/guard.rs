@@ -145,8 +145,12 @@ fn near_miss(part: &Part<'_>, merged: &Merged<'_>) -> Option<Finding> {
     ))
 }
 
-/// A value that looks like ours and is not read as one stays: foreign, but worth knowing.
+/// A value that looks like ours and is not read as one stays: foreign, but worth knowing. Of SPF the lint
+/// SPF-26 says so.
 pub(crate) fn near_miss_note(part: &Part<'_>, merged: &Merged<'_>) -> Option<Finding> {
+    if part.claim.slot.kind == KindId::Spf {
+        return None;
+    }
     let near = near_value(part, merged)?;
     Some(Finding::new(
         "NEAR-MISS",

@@ -8,6 +8,7 @@
 //! change that loses one cannot be built.
 
 mod allow;
+mod apex;
 mod claim;
 mod cut;
 mod digest;
@@ -15,20 +16,21 @@ pub mod document;
 mod guard;
 mod merge;
 mod order;
+mod planner;
 mod saved;
 mod unchecked;
 mod unmanaged;
 mod zone;
 
 pub use allow::Allow;
+pub use apex::Apex;
 pub use claim::{Claim, DomainFacts, MailUse, Own, Slot, Target};
 pub use digest::{config_digest, fingerprint};
 pub use document::Document;
 pub use guard::stops;
 pub use merge::Merged;
 pub use order::resolve_needs;
+pub use planner::plan_zone;
 pub use saved::{Difference as SavedDifference, SavedPlanError, compare as compare_saved, read as read_saved};
 pub use unmanaged::formerly_managed;
-pub use zone::{
-    Action, Counts, Need, PlannedChange, Unmanaged, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, plan_zone,
-};
+pub use zone::{Action, Counts, Need, PlannedChange, Unmanaged, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan};

@@ -1,7 +1,7 @@
 //! Saved plans. A plan file is never trusted: it can only narrow what the configuration asks for
 //! (`design.md` section 8).
 
-use crate::document::{Document, FORMAT_VERSION, ZoneDoc, digest_of};
+use crate::document::{Document, FORMAT_VERSION, SetDoc, ZoneDoc, digest_of};
 
 /// Why a plan file cannot be used. Nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -33,12 +33,18 @@ pub enum Difference {
     RRset {
         /// Owner name and type.
         id: String,
-        /// What the saved plan started from.
+        /// What the saved plan started from. In each of the three, the first value has the TTL before it
+        /// (`ttl 300: `) if the TTLs are not all the same.
         planned_from: Vec<String>,
         /// What is there now.
         now: Vec<String>,
         /// What the saved plan leads to.
         wanted: Vec<String>,
+    },
+    /// A change of the saved plan that is not asked for any more, although its RRset is not as it leads to.
+    Gone {
+        /// Owner name and type.
+        id: String,
     },
     /// A change that the saved plan does not hold.
     NotInPlan {
@@ -79,8 +85,11 @@ pub fn compare(saved: &ZoneDoc, today: &ZoneDoc) -> Vec<Difference> {
         match saved.changes.iter().find(|planned| planned.id == change.id) {
             None => differences.push(Difference::NotInPlan { id: change.id.clone() }),
             Some(planned) if planned.before != change.before || planned.after != change.after => {
-                let values =
-                    |set: &Option<crate::document::SetDoc>| set.as_ref().map(|s| s.values.clone()).unwrap_or_default();
+                let sets = [&planned.before, &planned.after, &change.before, &change.after];
+                let mut ttls = sets.into_iter().flatten().map(|set| set.ttl);
+                let first = ttls.next();
+                let with_ttl = ttls.any(|ttl| Some(ttl) != first);
+                let values = |set: &Option<SetDoc>| shown(set.as_ref(), with_ttl);
                 differences.push(Difference::RRset {
                     id: change.id.clone(),
                     planned_from: values(&planned.before),
@@ -92,4 +101,15 @@ pub fn compare(saved: &ZoneDoc, today: &ZoneDoc) -> Vec<Difference> {
         }
     }
     differences
+}
+
+/// The values, the TTL in front if that is part of what differs.
+fn shown(set: Option<&SetDoc>, with_ttl: bool) -> Vec<String> {
+    let Some(set) = set else { return Vec::new() };
+    let mut values = set.values.clone();
+    if let Some(first) = values.first_mut().filter(|_| with_ttl) {
+        let ttl = set.ttl.map_or_else(|| "automatic".to_owned(), |ttl| ttl.to_string());
+        first.insert_str(0, &format!("ttl {ttl}: "));
+    }
+    values
 }

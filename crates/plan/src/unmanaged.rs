@@ -31,25 +31,61 @@ pub fn formerly_managed(claim: &Claim, snapshot: &Snapshot) -> Option<Unmanaged>
     let key = claim.key();
     let live = snapshot.get(&key.name, key.rtype)?;
     let owned = live.values.iter().any(|value| claim.owns(&value.rdata));
-    owned.then(|| Unmanaged { removal: removal_line(&claim.slot, &key), slot: claim.slot.clone(), formerly: true, key })
+    owned.then(|| Unmanaged {
+        removal: removal_line(&claim.slot, &key, &claim.domain),
+        slot: claim.slot.clone(),
+        formerly: true,
+        key,
+    })
 }
 
-/// The line that, put into the configuration, removes the slot.
-pub(crate) fn removal_line(slot: &Slot, key: &RRsetKey) -> String {
+/// The line that, put into the configuration, removes the slot: its own key where there is one, else an entry
+/// in the records of `nearest`, the configured domain that the name is in.
+pub(crate) fn removal_line(slot: &Slot, key: &RRsetKey, nearest: &Name) -> String {
     let domain = slot.domain.to_text_without_dot();
     let kind = slot.kind;
-    match (kind, &slot.key) {
-        (KindId::Tlsa, _) => format!("[hosts.\"{domain}\"] tlsa = \"absent\""),
-        (KindId::ReportAuthorisation | KindId::Records | KindId::Hosts | KindId::Ptr, _) => {
-            let (name, rtype) = (key.name.to_text_without_dot(), key.rtype);
-            format!("[[domains.\"{domain}\".records]] name = \"{name}.\", type = \"{rtype}\", absent = true")
+    match (kind, slot.key.as_deref()) {
+        (KindId::Tlsa, Some("_25._tcp")) if is_host(&slot.domain) => {
+            format!("[hosts.\"{domain}\"] tlsa = \"absent\"")
         }
-        (_, Some(part)) => format!("[domains.\"{domain}\"] {kind}.{} = \"absent\"", toml_key(part)),
+        (KindId::Tlsa | KindId::ReportAuthorisation | KindId::Records | KindId::Hosts | KindId::Ptr, _) => {
+            record_line(key, nearest)
+        }
+        (_, _) if !is_domain(&slot.domain) => record_line(key, nearest),
+        (_, Some(part)) if is_selector(part) => {
+            format!("[domains.\"{domain}\"] {kind}.{} = \"absent\"", toml_key(part))
+        }
+        (_, Some(_)) => record_line(key, nearest),
         (_, None) => format!("[domains.\"{domain}\"] {kind} = \"absent\""),
     }
 }
 
+fn record_line(key: &RRsetKey, nearest: &Name) -> String {
+    let (domain, name) = (nearest.to_text_without_dot(), toml_string(&key.name.to_string()));
+    format!("[[domains.\"{domain}\".records]] name = {name}, type = \"{}\", absent = true", key.rtype)
+}
+
+/// Whether the configuration takes the name for a domain: no wildcard, nothing escaped.
+fn is_domain(name: &Name) -> bool {
+    !name.is_root() && name.labels().flatten().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'/'))
+}
+
+/// Whether it takes the name for a host (RFC 1123 section 2.1).
+fn is_host(name: &Name) -> bool {
+    let letters = |label: &[u8]| label.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'-');
+    let fits = |label: &[u8]| letters(label) && !label.starts_with(b"-") && !label.ends_with(b"-");
+    !name.is_root() && name.labels().all(fits)
+}
+
+fn is_selector(text: &str) -> bool {
+    text == "*" || text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
 fn toml_key(key: &str) -> String {
     let bare = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if bare { key.to_owned() } else { format!("\"{}\"", key.replace('\\', "\\\\").replace('"', "\\\"")) }
+    if bare { key.to_owned() } else { toml_string(key) }
+}
+
+fn toml_string(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -28,6 +28,9 @@ pub struct ResolverObservation {
 /// How many questions are outstanding at one resolver.
 const PER_RESOLVER: usize = 8;
 
+/// Resolvers count whole seconds: an answer may outlive its TTL by a part of one.
+const GRAIN: Duration = Duration::from_secs(1);
+
 /// The pauses between the rounds of [`wait_until_settled`]; the last one repeats.
 const PAUSES: [Duration; 5] = [
     Duration::from_secs(2),
@@ -69,7 +72,7 @@ pub async fn wait_until_settled(
         let soonest = pending.iter().filter_map(|&place| seen[place].gone_in).min();
         let pause = PAUSES.get(round - 1).or(PAUSES.last()).copied().unwrap_or_default();
         let next = soonest
-            .map(|soonest| pause.min(soonest + Duration::from_secs(1)))
+            .map(|soonest| pause.min(soonest))
             .filter(|_| elapsed < longest)
             .map(|pause| pause.min(longest.saturating_sub(elapsed)));
         let observations: Vec<Observation> = seen.iter().map(|resolver| resolver.seen.clone()).collect();
@@ -94,17 +97,17 @@ pub async fn wait_until_settled(
 
 /// How much longer an old answer may come from a cache, `since` after the last authoritative
 /// server got the new data: until the old RRset's TTL, or the negative TTL (RFC 2308 section 5: the
-/// lesser of the SOA's TTL and its last field), has run out. Where the state before is not known,
-/// `answered` decides: the TTL that the resolver itself gives. `None` if that time is over.
+/// lesser of the SOA's TTL and its last field), has run out, and a second more ([`GRAIN`]). Where the
+/// state before is not known, `answered` decides: the TTL that the resolver itself gives. `None` if
+/// that time is over.
 pub fn gone_in(before: Before, since: Duration, answered: Option<Ttl>) -> Option<Duration> {
-    let left = |ttl: Ttl| Duration::from_secs(u64::from(ttl.as_secs())).checked_sub(since).filter(|d| !d.is_zero());
+    let whole = |ttl: Ttl| Duration::from_secs(u64::from(ttl.as_secs())) + GRAIN;
+    let left = |ttl: Ttl| whole(ttl).checked_sub(since).filter(|d| !d.is_zero());
     match before {
         Before::Present(ttl) => left(ttl),
         Before::Absent { soa_ttl, minimum } => left(soa_ttl.min(Ttl::from_wire(minimum))),
         // The resolver's TTL counts from now.
-        Before::Unknown => {
-            answered.map(|ttl| Duration::from_secs(u64::from(ttl.as_secs()))).filter(|left| !left.is_zero())
-        }
+        Before::Unknown => answered.map(whole),
         Before::Unchanged => None,
     }
 }
@@ -186,11 +189,12 @@ mod tests {
 
     #[test]
     fn the_honest_bound() {
-        assert_eq!(gone_in(Before::Present(ttl(300)), secs(100), Some(ttl(5))), Some(secs(200)));
-        assert_eq!(gone_in(Before::Present(ttl(300)), secs(300), Some(ttl(5))), None);
-        assert_eq!(gone_in(Before::Absent { soa_ttl: ttl(900), minimum: 60 }, secs(10), None), Some(secs(50)));
-        assert_eq!(gone_in(Before::Absent { soa_ttl: ttl(30), minimum: 60 }, secs(10), None), Some(secs(20)));
-        assert_eq!(gone_in(Before::Unknown, secs(10), Some(ttl(7))), Some(secs(7)));
+        assert_eq!(gone_in(Before::Present(ttl(300)), secs(100), Some(ttl(5))), Some(secs(201)));
+        assert_eq!(gone_in(Before::Present(ttl(300)), secs(300), Some(ttl(5))), Some(secs(1)));
+        assert_eq!(gone_in(Before::Present(ttl(300)), secs(301), Some(ttl(5))), None);
+        assert_eq!(gone_in(Before::Absent { soa_ttl: ttl(900), minimum: 60 }, secs(10), None), Some(secs(51)));
+        assert_eq!(gone_in(Before::Absent { soa_ttl: ttl(30), minimum: 60 }, secs(10), None), Some(secs(21)));
+        assert_eq!(gone_in(Before::Unknown, secs(10), Some(ttl(7))), Some(secs(8)));
         assert_eq!(gone_in(Before::Unknown, secs(10), None), None);
         assert_eq!(gone_in(Before::Unchanged, secs(0), Some(ttl(7))), None);
     }
@@ -231,7 +235,7 @@ mod tests {
         let visible = visible(&script, Before::Present(ttl(60))).await;
         let seen = check_resolvers(&script, &addresses(), &visible).await;
         let states: Vec<_> = seen.iter().map(|o| (o.seen.address().port(), o.seen.state, o.gone_in)).collect();
-        let minute = Some(secs(60));
+        let minute = Some(secs(61));
         assert_eq!(
             states,
             [
@@ -293,7 +297,7 @@ mod tests {
         let began = Instant::now();
         let seen = wait_until_settled(&script, &addresses(), &visible, secs(20), |_| {}, pending()).await;
         assert_eq!(began.elapsed(), secs(20));
-        assert_eq!(seen[1].gone_in, Some(secs(5980)));
+        assert_eq!(seen[1].gone_in, Some(secs(5981)));
         let cancel = tokio::time::sleep(secs(5));
         let seen = wait_until_settled(&script, &addresses(), &visible, secs(20), |_| {}, cancel).await;
         assert_eq!((began.elapsed(), seen.len()), (secs(25), 5));

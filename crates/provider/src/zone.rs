@@ -28,8 +28,13 @@ pub struct Zone {
 pub enum Access {
     /// Read and written.
     ReadWrite,
-    /// Only read, and why (secondary, locked, another service's).
-    ReadOnly(Box<str>),
+    /// Only read.
+    ReadOnly {
+        /// Why: secondary, locked, another service's.
+        reason: Box<str>,
+        /// What to do about it.
+        remedy: Box<str>,
+    },
 }
 
 impl ProviderId {

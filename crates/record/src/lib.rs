@@ -3,13 +3,19 @@
 //! Everything a zone holds can be represented here without loss. Types that mailzone does not
 //! understand travel as [`Opaque`] data and are never interpreted (RFC 3597).
 
+mod apl;
+mod bitmap;
 mod escape;
+mod gateway;
+mod loc;
 mod name;
 mod parse;
 mod rdata;
 mod rrset;
 mod rtype;
+mod svcb;
 mod table;
+mod time;
 mod ttl;
 mod wirefmt;
 pub mod zonefile;

@@ -192,6 +192,29 @@ impl Name {
         Self { wire: self.wire.to_ascii_lowercase().into() }
     }
 
+    /// A number that sorts as the names do, and may be the same for different ones: what 16 octets hold of the
+    /// labels left of the last `skip`, which must be the same in all names compared.
+    pub(crate) fn sort_prefix(&self, skip: usize) -> u128 {
+        let (starts, count) = offsets(&self.wire);
+        let own = starts.get(..count.saturating_sub(skip)).unwrap_or_default();
+        // A label ends in 0, so that it sorts before a longer one; 0 and 1 in labels stay above that.
+        let label = |start: &u8| {
+            label_at(&self.wire, *start)
+                .iter()
+                .flat_map(|octet| match octet {
+                    0 | 1 => [Some(1), Some(octet + 1)],
+                    _ => [Some(octet.to_ascii_lowercase()), None],
+                })
+                .flatten()
+                .chain([0])
+        };
+        let mut prefix = [0; 16];
+        for (to, octet) in prefix.iter_mut().zip(own.iter().rev().flat_map(label)) {
+            *to = octet;
+        }
+        u128::from_be_bytes(prefix)
+    }
+
     /// Whether both are the same octets, case included.
     pub fn eq_case(&self, other: &Self) -> bool {
         self.wire == other.wire
@@ -422,5 +445,20 @@ mod tests {
             sorted.map(|n| n.to_string()).join(" "),
             "example. yljkjljk.a.example. Z.a.example. z.example. *.z.example. a.z.example."
         );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn prefixes_sort_as_names(labels in proptest::array::uniform2(proptest::collection::vec("[\\x00-\\x02aBb]{1,9}", 0..4))) {
+            let [a, b] = labels.map(|labels| {
+                let text: Vec<String> =
+                    labels.iter().map(|label| label.bytes().map(|octet| format!("\\{octet:03}")).collect()).collect();
+                name(format!("{}.example.com", text.join(".")).trim_start_matches('.'))
+            });
+            match a.sort_prefix(2).cmp(&b.sort_prefix(2)) {
+                Ordering::Equal => {}
+                order => proptest::prop_assert_eq!(order, a.cmp(&b)),
+            }
+        }
     }
 }

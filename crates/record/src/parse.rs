@@ -94,7 +94,9 @@ pub(crate) fn parse_with_text(
         })),
         _ if fields.is_empty() => return Err(ParseError { field: 0, message: "the data is missing".into() }),
         _ => {
-            let opaque = match table::read(rtype, &mut c) {
+            // In SVCB a blank before quotes matters, and fields do not tell: `key=""` is not `key= ""`.
+            let glued = !is_svcb(rtype) || text() == join(rtype, fields);
+            let opaque = match table::read(rtype, &mut c).filter(|_| glued) {
                 Some(data) => Opaque::Wire { rtype, data: data.into() },
                 None => Opaque::Text { rtype, text: text().into() },
             };
@@ -108,6 +110,11 @@ pub(crate) fn parse_with_text(
 /// Whether `tag` can stand in a CAA record as it is.
 pub(crate) fn is_caa_tag(tag: &[u8]) -> bool {
     (1..=255).contains(&tag.len()) && tag.iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// A decimal number without a sign.
+pub(crate) fn digits<T: FromStr>(text: &str) -> Option<T> {
+    if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 /// The octets of a hexadecimal text in either case.
@@ -140,6 +147,13 @@ impl<'a> Cursor<'a, '_> {
         Ok(field)
     }
 
+    /// The next field if it stood in quotes.
+    pub(crate) fn next_quoted(&mut self) -> Option<Field<'a>> {
+        let field = self.fields.get(self.at).copied().filter(|field| field.quoted)?;
+        self.at += 1;
+        Some(field)
+    }
+
     fn end(&self) -> Result<(), ParseError> {
         match self.fields.len() > self.at {
             true => Err(ParseError { field: self.at, message: "more fields than the record type has".into() }),
@@ -155,15 +169,13 @@ impl<'a> Cursor<'a, '_> {
     /// A decimal number without a sign.
     pub(crate) fn number<T: FromStr>(&mut self, what: &str) -> Result<T, ParseError> {
         let text = self.next(what)?.text;
-        let number = if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None };
-        number.ok_or_else(|| self.error(format!("{what} is no number, or too large")))
+        digits(text).ok_or_else(|| self.error(format!("{what} is no number, or too large")))
     }
 
     /// Seconds, or a time with units as in a TTL.
     fn seconds(&mut self, what: &str) -> Result<u32, ParseError> {
         let text = self.next(what)?.text;
-        let plain = if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().ok() } else { None };
-        plain
+        digits(text)
             .or_else(|| Ttl::parse(text).ok().map(Ttl::as_secs))
             .ok_or_else(|| self.error(format!("{what} is no number of seconds, or too large")))
     }
@@ -268,11 +280,15 @@ fn split(text: &str) -> Result<(Vec<Field<'_>>, String), ParseError> {
     Ok((fields, normal))
 }
 
+fn is_svcb(rtype: RecordType) -> bool {
+    matches!(rtype, RecordType::SVCB | RecordType::HTTPS)
+}
+
 /// The text of fields whose blanks are not known. `key="value"` of SVCB is one word (RFC 9460 section 2.1).
 fn join(rtype: RecordType, fields: &[Field<'_>]) -> String {
     let mut text = String::new();
     for field in fields {
-        let value = field.quoted && matches!(rtype, RecordType::SVCB | RecordType::HTTPS) && text.ends_with('=');
+        let value = field.quoted && is_svcb(rtype) && text.ends_with('=');
         if !text.is_empty() && !value {
             text.push(' ');
         }

@@ -1,8 +1,8 @@
 //! Record types that are carried as octets and that people know in their own text: a table of their fields.
 
 use crate::escape::{unescape, write_quoted};
-use crate::parse::{Cursor, ParseError, hex_octets};
-use crate::{Name, RecordType};
+use crate::parse::{Cursor, ParseError, digits, hex_octets, parse_rdata_text};
+use crate::{Name, Opaque, Rdata, RecordType, apl, bitmap, gateway, loc, svcb, time};
 
 /// One field of record data. What takes "the rest" stands last.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,42 @@ enum Kind {
     Ipv4,
     /// Four groups of hexadecimal digits (RFC 6742 section 2.1.2).
     Locator,
+    /// The mnemonic of a record type.
+    Type,
+    /// The rest: the mnemonics of record types.
+    Types,
+    /// A time of RRSIG.
+    Time,
+    /// One octet or more in Base32 with its hexadecimal alphabet, behind their length (RFC 5155 section 3.3).
+    Hash,
+    /// The rest, which may be nothing: octets in Base64.
+    OptionalBase64,
+    /// A kind of host, an algorithm, the host (RFC 4025 section 2.1).
+    Gateway,
+    /// A flag, a kind of host, the host (RFC 8777 section 4.2).
+    Relay,
+    /// How a change is announced: a number, 1 as `NOTIFY` (RFC 9859 section 2.2).
+    Scheme,
+    /// The rest: octets in hexadecimal behind `0x`, with dots anywhere (RFC 1706 section 7).
+    Nsap,
+    /// All of APL.
+    Prefixes,
+    /// All of LOC.
+    Location,
+    /// The rest, which may be nothing: the parameters of SVCB.
+    Parameters,
+}
+
+impl Kind {
+    /// Whether it is left out of the text where no octets are left.
+    fn may_be_missing(self) -> bool {
+        matches!(self, Self::OptionalString | Self::OptionalBase64 | Self::Types | Self::Parameters)
+    }
+
+    /// Whether octets have a text that stands for others too.
+    fn is_ambiguous(self) -> bool {
+        matches!(self, Self::Gateway | Self::Relay | Self::Prefixes | Self::Location | Self::Parameters)
+    }
 }
 
 /// The octets of the fields that `cursor` holds; `None` if the type has no table or the text does not fit it.
@@ -51,8 +87,9 @@ pub(crate) fn read(rtype: RecordType, cursor: &mut Cursor<'_, '_>) -> Option<Vec
 pub(crate) fn print(rtype: RecordType, data: &[u8]) -> Option<String> {
     let mut text = String::new();
     let mut rest = data;
-    for &kind in fields_of(rtype)? {
-        if kind == Kind::OptionalString && rest.is_empty() {
+    let kinds = fields_of(rtype)?;
+    for &kind in kinds {
+        if kind.may_be_missing() && rest.is_empty() {
             break;
         }
         if !text.is_empty() {
@@ -60,7 +97,10 @@ pub(crate) fn print(rtype: RecordType, data: &[u8]) -> Option<String> {
         }
         print_field(kind, &mut rest, &mut text)?;
     }
-    rest.is_empty().then_some(text)
+    let is_data = |rdata| matches!(rdata, Rdata::Opaque(Opaque::Wire { data: again, .. }) if *again == *data);
+    let exact =
+        !kinds.iter().any(|kind| kind.is_ambiguous()) || parse_rdata_text(rtype, &text, None).is_ok_and(is_data);
+    (rest.is_empty() && exact).then_some(text)
 }
 
 /// Takes the uncompressed name that `rest` begins with.
@@ -104,6 +144,17 @@ fn fields_of(rtype: RecordType) -> Option<&'static [Kind]> {
         T::EUI48 => &[Eui(6)],
         T::EUI64 => &[Eui(8)],
         T::URI => &[U16, U16, Text],
+        T::NSAP => &[Nsap],
+        T::LOC => &[Location],
+        T::APL => &[Prefixes],
+        T::IPSECKEY => &[U8, Gateway, OptionalBase64],
+        T::RRSIG => &[Type, Algorithm, U8, U32, Time, Time, U16, Name, Base64],
+        T::NSEC => &[Name, Types],
+        T::NSEC3 => &[U8, U8, U16, Salt, Hash, Types],
+        T::CSYNC => &[U32, U16, Types],
+        T::SVCB | T::HTTPS => &[U16, Name, Parameters],
+        T::DSYNC => &[Type, Scheme, U16, Name],
+        T::AMTRELAY => &[U8, Relay],
         _ => return None,
     })
 }
@@ -139,6 +190,8 @@ const CERTIFICATE_TYPES: &[(&str, u16)] = &[
     ("URI", 253),
     ("OID", 254),
 ];
+
+const SCHEMES: &[(&str, u8)] = &[("NOTIFY", 1)];
 
 /// Appends one field's octets; `None` or an error if the text does not fit.
 fn read_field(kind: Kind, c: &mut Cursor<'_, '_>, data: &mut Vec<u8>) -> Result<Option<()>, ParseError> {
@@ -203,6 +256,50 @@ fn read_field(kind: Kind, c: &mut Cursor<'_, '_>, data: &mut Vec<u8>) -> Result<
             let Some(groups) = groups.filter(|g| g.len() == 4) else { return Ok(None) };
             data.extend(groups.into_iter().flat_map(u16::to_be_bytes));
         }
+        Kind::Type => {
+            let Ok(rtype) = c.next("the type")?.text.parse::<RecordType>() else { return Ok(None) };
+            data.extend(rtype.0.to_be_bytes());
+        }
+        Kind::Types => return Ok(bitmap::read(c, data)),
+        Kind::Time => {
+            let Some(seconds) = time::read(c.next("the time")?.text) else { return Ok(None) };
+            data.extend(seconds.to_be_bytes());
+        }
+        Kind::Hash => {
+            let text = c.next("the hash")?.text.to_ascii_uppercase();
+            let hash = data_encoding::BASE32HEX_NOPAD.decode(text.as_bytes()).ok().filter(|hash| !hash.is_empty());
+            return Ok(hash.and_then(|hash| push_string(&hash, data)));
+        }
+        Kind::OptionalBase64 if c.is_at_end() => {}
+        Kind::OptionalBase64 => return read_field(Kind::Base64, c, data),
+        Kind::Gateway => {
+            let (host, algorithm) = (c.number("the kind of host")?, c.number("the algorithm")?);
+            data.extend([host, algorithm]);
+            return Ok(gateway::read(host, c, data));
+        }
+        Kind::Relay => {
+            let (flag, host) = (c.number::<u8>("the flag")?, c.number::<u8>("the kind of host")?);
+            if flag > 1 || host > 0x7f {
+                return Ok(None);
+            }
+            data.push(flag << 7 | host);
+            return Ok(gateway::read(host, c, data));
+        }
+        Kind::Scheme => {
+            let text = c.next("the scheme")?.text;
+            let Some(number) = mnemonic_or_number(text, SCHEMES) else { return Ok(None) };
+            data.push(number);
+        }
+        Kind::Nsap => {
+            let text = c.next("the address")?.text.to_ascii_lowercase().replace('.', "");
+            match text.strip_prefix("0x").and_then(hex_octets) {
+                Some(octets) if !octets.is_empty() => data.extend(octets),
+                _ => return Ok(None),
+            }
+        }
+        Kind::Prefixes => return Ok(apl::read(c, data)),
+        Kind::Location => return Ok(loc::read(c, data)),
+        Kind::Parameters => return Ok(svcb::read(c, data)),
     }
     Ok(Some(()))
 }
@@ -211,7 +308,7 @@ fn mnemonic_or_number<T: Copy + std::str::FromStr>(text: &str, mnemonics: &[(&st
     if let Some((_, number)) = mnemonics.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
         return Some(*number);
     }
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+    digits(text)
 }
 
 fn two_digits(text: &str) -> Option<u8> {
@@ -252,7 +349,7 @@ fn print_field(kind: Kind, rest: &mut &[u8], text: &mut String) -> Option<()> {
             salt => text.push_str(&data_encoding::HEXLOWER.encode(salt)),
         },
         Kind::Base64 if rest.is_empty() => return None,
-        Kind::Base64 => text.push_str(&data_encoding::BASE64.encode(take_rest(rest))),
+        Kind::Base64 | Kind::OptionalBase64 => text.push_str(&data_encoding::BASE64.encode(take_rest(rest))),
         Kind::Eui(count) => {
             for (i, octet) in rest.get(..count)?.iter().enumerate() {
                 write!(text, "{}{octet:02x}", if i > 0 { "-" } else { "" }).ok()?;
@@ -266,11 +363,42 @@ fn print_field(kind: Kind, rest: &mut &[u8], text: &mut String) -> Option<()> {
                 write!(text, "{}{group:04x}", if i > 0 { ":" } else { "" }).ok()?;
             }
         }
+        Kind::Type => write!(text, "{}", RecordType(u16::from_be_bytes(take(rest)?))).ok()?,
+        Kind::Types => bitmap::print(take_rest(rest), text)?,
+        Kind::Time => time::print(u32::from_be_bytes(take(rest)?), text)?,
+        Kind::Hash => match take_string(rest)? {
+            [] => return None,
+            hash => text.push_str(&data_encoding::BASE32HEX_NOPAD.encode(hash).to_ascii_lowercase()),
+        },
+        Kind::Gateway => {
+            let [host, algorithm] = take(rest)?;
+            write!(text, "{host} {algorithm} ").ok()?;
+            gateway::print(host, rest, text)?;
+        }
+        Kind::Relay => {
+            let [octet] = take(rest)?;
+            let (flag, host) = (octet >> 7, octet & 0x7f);
+            write!(text, "{flag} {host} ").ok()?;
+            gateway::print(host, rest, text)?;
+        }
+        Kind::Scheme => match take(rest)? {
+            [1] => text.push_str("NOTIFY"),
+            [number] => write!(text, "{number}").ok()?,
+        },
+        Kind::Nsap if rest.is_empty() => return None,
+        Kind::Nsap => {
+            text.push_str("0x");
+            text.push_str(&data_encoding::HEXLOWER.encode(take_rest(rest)));
+        }
+        Kind::Prefixes => apl::print(rest, text)?,
+        Kind::Location => loc::print(rest, text)?,
+        Kind::Parameters => svcb::print(rest, text)?,
     }
     Some(())
 }
 
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+/// Takes the first `N` octets.
+pub(crate) fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (first, others) = rest.split_first_chunk::<N>()?;
     *rest = others;
     Some(*first)

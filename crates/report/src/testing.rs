@@ -24,6 +24,7 @@ pub(crate) fn document(zones: Vec<ZoneDoc>) -> Document {
         findings: Vec::new(),
         summary,
         exit: Exit::default(),
+        normalize: false,
         digest: None,
     }
 }

@@ -31,6 +31,9 @@ pub struct ApplyView<'a> {
     /// The servers measured on the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency: Option<LatencyReport>,
+    /// Why nothing was verified although something was written, for the text.
+    #[serde(skip)]
+    pub unverified: Option<&'static str>,
 }
 
 /// Is the desired state visible everywhere?
@@ -136,8 +139,8 @@ pub struct LatencyReport {
     pub budget_ms: f64,
     /// Which figure is compared with the budget: `min`, `median`, `p95`, `p99`, `max`.
     pub statistic: String,
-    /// What it comes to.
-    pub verdict: LatencyVerdict,
+    /// What it comes to; `None` if no server could be asked.
+    pub verdict: Option<LatencyVerdict>,
     /// Each address and transport.
     pub servers: Vec<LatencyServer>,
     /// Each resolver.
@@ -152,7 +155,7 @@ pub enum LatencyVerdict {
     Ok,
     /// Some server is over the budget, the fastest is not.
     Warning,
-    /// The fastest server is over the budget.
+    /// The fastest server is over the budget, or none answered.
     OverBudget,
 }
 
@@ -166,7 +169,8 @@ pub struct LatencyServer {
     pub transport: String,
     #[serde(flatten)]
     pub figures: Figures,
-    pub over_budget: bool,
+    /// `None` if nothing was measured.
+    pub over_budget: Option<bool>,
 }
 
 /// One resolver.
@@ -187,8 +191,8 @@ pub struct Figures {
     pub sent: u64,
     /// Answers received.
     pub received: u64,
-    /// The share that was lost, 0 to 1.
-    pub loss: f64,
+    /// The share that was lost, 0 to 1; `None` if nothing was sent.
+    pub loss: Option<f64>,
     /// Milliseconds.
     pub min_ms: Option<f64>,
     /// Milliseconds.

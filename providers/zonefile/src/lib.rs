@@ -10,6 +10,7 @@
 
 mod directory;
 mod failure;
+mod permission;
 mod reload;
 mod store;
 

@@ -15,6 +15,7 @@ use mailzone_record::{Name, RRset, RRsetKey, RecordType, Value};
 use crate::Today;
 use crate::directory::{Entry, Obstacle, find, id, obstacle, survey, survey_one};
 use crate::failure::{durable_error, io_error, not_parsed, reading, writing};
+use crate::permission::forbidden;
 
 /// The directory.
 pub(crate) struct Store {
@@ -27,7 +28,7 @@ impl Store {
     pub(crate) fn zones(&self) -> Result<Vec<Zone>, ProviderError> {
         let all = survey(&self.directory)?;
         let access = |entry: &Entry| match self.obstacle(entry) {
-            Some(obstacle) => Access::ReadOnly(format!("{}; {}", obstacle.reason, obstacle.remedy).into()),
+            Some(obstacle) => Access::ReadOnly { reason: obstacle.reason.into(), remedy: obstacle.remedy.into() },
             None => Access::ReadWrite,
         };
         let zone = |entry: &Entry| Zone {
@@ -88,15 +89,18 @@ impl Store {
         Ok(receipt)
     }
 
-    /// What stands against writing, the file's content included.
+    /// What stands against writing, the file's content and the user's rights included.
     fn obstacle(&self, entry: &Entry) -> Option<Obstacle> {
-        obstacle(&self.directory, entry).or_else(|| {
+        let surroundings = obstacle(&self.directory, entry);
+        surroundings.or_else(|| forbidden(entry.real.as_ref().ok()?)).or_else(|| {
             let text = fs::read(entry.real.as_ref().ok()?).ok()?;
-            // Most files are not signed: only the word is looked for, and the file parsed if it is there.
-            if !mentions_rrsig(&text) {
+            // Most files are neither signed nor without a `$TTL`: only those that may be are parsed.
+            let has_ttl = begins_with_ttl(&text);
+            if has_ttl && !mentions_rrsig(&text) {
                 return None;
             }
-            signed(&ZoneFile::parse(&text, &entry.origin).ok()?)
+            let file = ZoneFile::parse(&text, &entry.origin).ok()?;
+            signed(&file).or_else(|| Some(ambiguous(&file.ambiguous_ttl()?.owner)))
         })
     }
 }
@@ -194,6 +198,22 @@ fn signed(file: &ZoneFile) -> Option<Obstacle> {
     })
 }
 
+/// What [`EditError::AmbiguousTtl`] means for the user.
+fn ambiguous(name: &Name) -> Obstacle {
+    Obstacle::new(
+        format!("{name} has no TTL of its own, and name servers read the lines above it differently"),
+        "put a `$TTL` line at the top of the file, with the TTL meant for records that give none",
+    )
+}
+
+/// Whether a `$TTL` stands above the first record.
+fn begins_with_ttl(text: &[u8]) -> bool {
+    let mut lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    let directive = |line: &[u8], word: &[u8]| line.get(..word.len()).is_some_and(|w| w.eq_ignore_ascii_case(word));
+    let first = lines.find(|line| !line.is_empty() && !line.starts_with(b";") && !directive(line, b"$ORIGIN"));
+    first.is_some_and(|line| directive(line, b"$TTL"))
+}
+
 fn mentions_rrsig(text: &[u8]) -> bool {
     let mut rest = text;
     while let Some(at) = rest.iter().position(|byte| byte.eq_ignore_ascii_case(&b'R')) {
@@ -209,6 +229,7 @@ fn mentions_rrsig(text: &[u8]) -> bool {
 
 fn not_edited(path: &Path, error: EditError) -> ProviderError {
     let (kind, remedy) = match &error {
+        EditError::AmbiguousTtl { name } => return ambiguous(name).into_error(writing(path)).with_source(error),
         EditError::NotFound { .. } => (ProviderErrorKind::Conflict(error.to_string()), "plan again"),
         EditError::Mismatch { .. } => {
             (ProviderErrorKind::Refused(error.to_string()), "nothing was written; please report the file and the plan")

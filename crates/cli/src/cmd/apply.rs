@@ -3,11 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use mailzone_config::Settings;
 use mailzone_engine::Code;
-use mailzone_engine::apply::{AppliedZone, ApplyContext, Stop, apply, stop_of};
-use mailzone_engine::plan::{PlanRun, plan};
+use mailzone_engine::apply::{AppliedZone, ApplyContext, ChangeOutcome, Stop, apply, stop_of};
+use mailzone_engine::plan::{PlanRun, PlannedZone, plan};
 use mailzone_engine::saved::{StaleZone, done_already, narrow};
 use mailzone_engine::verify::Wait;
 use mailzone_plan::document::{ChangeDoc, ExitZone};
@@ -17,12 +19,14 @@ use mailzone_report::text::TextOptions;
 use mailzone_report::view;
 
 use crate::args::{ApplyArgs, Format, Global, WaitFor};
+use crate::codes;
 use crate::context;
-use crate::embedded;
+use crate::embedded::{self, Embedded};
 use crate::registry;
 use crate::ui::Ui;
 use crate::views;
 
+use super::confirm::confirm;
 use super::shared::{on_interrupt, only, text_options};
 
 use super::latency::{self, Measurement};
@@ -43,17 +47,28 @@ pub(super) fn run_without_plan(global: &Global, args: &ApplyArgs, ui: &Ui) -> Re
 
 fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Result<Code, Code> {
     only(global, &[Format::Text, Format::Json], ui)?;
-    let settings = context::load(global, ui)?;
+    // Before the configuration: from there on there is always a document.
     let (saved, names) = split_targets(&args.targets, ui)?;
-    let domains = context::selected(&settings, &names, ui)?;
+    let settings = context::load(global, ui)?;
+    let domains = match &saved {
+        Some(saved) => saved_domains(saved, &settings),
+        None => {
+            context::selected(&settings, &names, ui).map_err(|zones| planning::not_planned(zones, global.format, ui))?
+        }
+    };
     let compiled = context::compiled(&settings);
     context::runtime(ui)?.block_on(async {
         let mut providers = registry::providers(&settings);
         let embedded = embedded::start(&settings, &mut providers, ui).await.map_err(|message| {
-            ui.error(&message, Some("stop what answers there, or serve at port 0"));
-            Code::Error
+            let remedy = "stop what answers there, or serve at port 0";
+            ui.error(&message, Some(remedy));
+            let zones = context::not_looked_at(&settings, &domains, &message, remedy);
+            planning::not_planned(zones, global.format, ui)
         })?;
-        let options = planning::options(&args.planning, domains);
+        let mut options = planning::options(&args.planning, domains);
+        codes::warn_of_unknown(compiled.allow.iter().chain(&options.allow), ui);
+        options.normalize |= saved.as_ref().is_some_and(|saved| saved.normalize);
+        options.saved.clone_from(&saved);
         let mut run = plan(&compiled, &providers, &options, &planning::events(ui)).await;
         let (stops, stale) = match &saved {
             Some(saved) => narrow(&mut run, saved),
@@ -67,6 +82,20 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             }
             say_stale(&stale, ui);
         }
+        let verifier = context::verifier(Some(&settings), None);
+        let context = ApplyContext {
+            state: context::state_dir(global, &settings),
+            verifier: verifier.clone(),
+            wait: wait_of(args.wait),
+            deadline: settings.propagation.timeout,
+            servers: zone_servers(&run, &settings, &embedded),
+            not_delegated: not_delegated(&run, &context::not_delegated(&settings)),
+            run: run_id(),
+            now: context::now,
+            events: planning::events(ui),
+            cancel: on_interrupt(),
+        };
+        let done = saved.as_ref().map(|saved| done_already(saved, &run, &document)).unwrap_or_default();
         let writable = writable(&run, &stops);
         if writable > 0 && !args.yes {
             if global.format == Format::Json {
@@ -74,21 +103,14 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
                 let options = TextOptions { color: false, hints: false, ..text_options(args.planning.full, ui) };
                 ui.talk(&mailzone_report::text::plan(&document, &options));
             }
-            confirm(writable, ui)?;
+            if let Err(code) = confirm(writable, &context.cancel, ui).await {
+                if global.format == Format::Json {
+                    let unsent = unsent(run.zones, &stops, code);
+                    show(document, done, &unsent, &context, None, global.format, args, ui);
+                }
+                return Ok(code);
+            }
         }
-        let verifier = context::verifier(Some(&settings), None);
-        let context = ApplyContext {
-            state: context::state_dir(global, &settings),
-            verifier: verifier.clone(),
-            wait: wait_of(args.wait),
-            deadline: settings.propagation.timeout,
-            servers: zone_servers(&run, &context::servers_by_domain(&settings, &[], &embedded.addresses)),
-            not_delegated: not_delegated(&run, &context::not_delegated(&settings)),
-            run: run_id(),
-            now: context::now,
-            events: planning::events(ui),
-            cancel: on_interrupt(),
-        };
         let PlanRun { zones, .. } = run;
         let applied = apply(zones, &stops, &context).await;
         ui.finish_progress();
@@ -96,24 +118,29 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             Wait::None => None,
             _ => measure(&applied, &context, &settings, ui).await,
         };
-        let done = saved.as_ref().map(|saved| done_already(saved, &document)).unwrap_or_default();
         Ok(show(document, done, &applied, &context, measured, global.format, args, ui))
     })
 }
 
 /// A plan file, or domains.
-fn split_targets(targets: &[String], ui: &Ui) -> Result<(Option<Document>, Vec<String>), Code> {
+fn split_targets(targets: &[String], ui: &Ui) -> Result<(Option<Arc<Document>>, Vec<String>), Code> {
     let is_file =
         |text: &String| text.contains(std::path::MAIN_SEPARATOR) || text.contains('/') || text.ends_with(".json");
     let (files, names): (Vec<&String>, Vec<&String>) = targets.iter().partition(|text| is_file(text));
     match (files.as_slice(), names.as_slice()) {
         ([], names) => Ok((None, names.iter().map(|name| (*name).clone()).collect())),
-        ([file], []) => Ok((Some(read_plan(&PathBuf::from(file), ui)?), Vec::new())),
+        ([file], []) => Ok((Some(Arc::new(read_plan(&PathBuf::from(file), ui)?)), Vec::new())),
         _ => {
             ui.error("a plan file stands alone: it names its zones itself", Some("give one plan file, or domains"));
             Err(Code::Error)
         }
     }
+}
+
+/// The domains of a saved plan that are still configured: what it was made for.
+fn saved_domains(saved: &Document, settings: &Settings) -> Vec<Name> {
+    let names = saved.zones.iter().flat_map(|zone| &zone.domains).filter_map(|domain| Name::parse(domain).ok());
+    names.filter(|name| settings.domains.contains_key(name)).collect()
 }
 
 fn read_plan(path: &PathBuf, ui: &Ui) -> Result<Document, Code> {
@@ -137,18 +164,25 @@ fn writable(run: &PlanRun, stops: &HashMap<usize, Stop>) -> usize {
     zones.map(|(_, zone)| zone.plan.changes.len()).sum()
 }
 
-fn confirm(changes: usize, ui: &Ui) -> Result<(), Code> {
-    match ui.confirm(&format!("Apply {changes} change{}?", if changes == 1 { "" } else { "s" })) {
-        Some(true) => Ok(()),
-        Some(false) => {
-            ui.say("nothing was written");
-            Err(Code::Error)
+/// What becomes of a plan that nobody said yes to: nothing is sent. `code` is for what would have been.
+fn unsent(zones: Vec<PlannedZone>, stops: &HashMap<usize, Stop>, code: Code) -> Vec<AppliedZone> {
+    let zones = zones.into_iter().enumerate().map(|(at, zone)| {
+        let changes = zone.plan.changes.len();
+        let stop = stops.get(&at).cloned().or_else(|| stop_of(&zone));
+        let stop = stop.filter(|stop| stop.code == Code::Error || changes > 0);
+        AppliedZone {
+            outcomes: vec![(ChangeOutcome::Skipped, None); changes],
+            codes: match &stop {
+                Some(stop) => vec![stop.code],
+                None if changes > 0 => vec![code],
+                None => Vec::new(),
+            },
+            problem: stop.map(|stop| stop.message),
+            verification: None,
+            zone,
         }
-        None => {
-            ui.error("nobody can be asked: standard input is no terminal", Some("--yes applies without asking"));
-            Err(Code::Error)
-        }
-    }
+    });
+    zones.collect()
 }
 
 fn say_stale(stale: &[StaleZone], ui: &Ui) {
@@ -163,6 +197,10 @@ fn say_stale(stale: &[StaleZone], ui: &Ui) {
                         ),
                         None,
                     );
+                }
+                SavedDifference::Gone { id } => {
+                    let why = "is neither as the plan started from nor as it leads to, and today nothing is to be done about it";
+                    ui.error(&format!("{}: {id} {why}", zone.zone), None);
                 }
                 SavedDifference::NotInPlan { id } => {
                     ui.error(
@@ -181,12 +219,21 @@ fn say_stale(stale: &[StaleZone], ui: &Ui) {
     }
 }
 
-/// The servers to ask for each zone: those of the first of its domains that has any.
-fn zone_servers(run: &PlanRun, by_domain: &HashMap<Name, Vec<SocketAddr>>) -> HashMap<Name, Vec<SocketAddr>> {
+/// The servers to ask for each zone: those of the first of its domains that has any; for a zone without a
+/// domain (of addresses, of a mail host) the embedded one of its provider.
+fn zone_servers(run: &PlanRun, settings: &Settings, embedded: &Embedded) -> HashMap<Name, Vec<SocketAddr>> {
+    let by_domain = context::servers_by_domain(settings, &[], &embedded.addresses);
     let mut servers = by_domain.clone();
     for zone in &run.zones {
-        if let Some(found) = zone.domains.iter().find_map(|domain| by_domain.get(domain)) {
-            servers.entry(zone.plan.zone.name.clone()).or_insert_with(|| found.clone());
+        let found = match zone.domains.iter().find_map(|domain| by_domain.get(domain)) {
+            Some(found) => found.clone(),
+            None if zone.domains.is_empty() => {
+                embedded.addresses.get(&zone.provider_name).copied().into_iter().collect()
+            }
+            None => continue,
+        };
+        if !found.is_empty() {
+            servers.entry(zone.plan.zone.name.clone()).or_insert(found);
         }
     }
     servers
@@ -201,7 +248,7 @@ fn not_delegated(run: &PlanRun, domains: &BTreeSet<Name>) -> BTreeSet<Name> {
 async fn measure(
     applied: &[AppliedZone],
     context: &ApplyContext,
-    settings: &mailzone_config::Settings,
+    settings: &Settings,
     ui: &Ui,
 ) -> Option<view::LatencyReport> {
     let mut seen: BTreeSet<SocketAddr> = BTreeSet::new();
@@ -266,13 +313,14 @@ fn show(
     document.exit.code = code.number();
     document.exit.zones = exits;
     let wrote = applied.iter().any(|zone| {
-        use mailzone_engine::apply::ChangeOutcome::{Applied, Failed, Unknown};
+        use ChangeOutcome::{Applied, Failed, Unknown};
         zone.outcomes.iter().any(|(outcome, _)| matches!(outcome, Applied | Failed | Unknown))
     });
     let verified: Vec<_> = applied.iter().filter_map(|zone| zone.verification.as_ref()).collect();
     let verification = (!verified.is_empty()).then(|| views::verification(verified));
     let journal = wrote.then(|| context.run.clone());
-    let view = view::ApplyView { document: &document, journal, verification, latency };
+    let unverified = (wrote && context.wait == Wait::None).then_some("--wait none");
+    let view = view::ApplyView { document: &document, journal, verification, latency, unverified };
     match format {
         Format::Json => {
             ui.data(&mailzone_report::json::to_string(&view).unwrap_or_default());

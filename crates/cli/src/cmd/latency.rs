@@ -33,7 +33,6 @@ pub(super) struct Measurement {
 /// Measures the servers of each domain, and the resolvers.
 pub(super) fn run(global: &Global, args: &LatencyArgs, ui: &Ui) -> Result<Code, Code> {
     only(global, &[Format::Text, Format::Json], ui)?;
-    let settings = context::load_if_any(global, ui)?;
     let mut domains = Vec::with_capacity(args.domains.len());
     for text in &args.domains {
         domains.push(Name::parse_idn(text).map_err(|error| {
@@ -41,22 +40,26 @@ pub(super) fn run(global: &Global, args: &LatencyArgs, ui: &Ui) -> Result<Code, 
             Code::Error
         })?);
     }
+    let settings = context::load_if_any(global, ui)?;
     context::runtime(ui)?.block_on(async {
         let mut addresses = std::collections::HashMap::new();
+        let measurement = Measurement::new(settings.as_ref(), args.samples);
         // The embedded server lives as long as the measurement.
         let mut _embedded = embedded::Embedded::default();
         if let Some(settings) = &settings {
             let mut providers = registry::providers(settings);
             _embedded = embedded::start(settings, &mut providers, ui).await.map_err(|message| {
                 ui.error(&message, Some("stop what answers there, or serve at port 0"));
+                if global.format == Format::Json {
+                    let unasked = |domain: &Name| view_of(vec![views::label(domain)], vec![], vec![], &measurement);
+                    show(&domains.iter().map(unasked).collect::<Vec<_>>(), false, global.format, ui);
+                }
                 Code::Error
             })?;
             addresses = context::servers_by_domain(settings, &args.servers.nameserver, &_embedded.addresses);
         }
         let verifier = context::verifier(settings.as_ref(), Some(&args.servers));
-        let measurement = Measurement::new(settings.as_ref(), args.samples);
         let mut reports = Vec::new();
-        let mut failed = Vec::new();
         for domain in &domains {
             let given = if args.servers.nameserver.is_empty() {
                 addresses.get(domain).cloned().unwrap_or_default()
@@ -71,8 +74,6 @@ pub(super) fn run(global: &Global, args: &LatencyArgs, ui: &Ui) -> Result<Code, 
                     mailzone_engine::verify::Live::No(why) | mailzone_engine::verify::Live::Unknown(why) => why.clone(),
                 };
                 ui.error(&why, Some("name servers with --nameserver, or check the delegation"));
-                failed.push(views::label(domain));
-                continue;
             }
             let resolvers: &[SocketAddr] = if whom.ask_resolvers { verifier.resolvers() } else { &[] };
             let servers = servers(&whom.endpoints);
@@ -80,7 +81,7 @@ pub(super) fn run(global: &Global, args: &LatencyArgs, ui: &Ui) -> Result<Code, 
         }
         ui.finish_progress();
         let fail = settings.as_ref().is_some_and(|settings| settings.latency.on_exceed == OnExceed::Fail);
-        Ok(show(&reports, &failed, fail, global.format, ui))
+        Ok(show(&reports, fail, global.format, ui))
     })
 }
 
@@ -158,15 +159,17 @@ fn view_of(
     views::latency(&measured, &vantage())
 }
 
-fn show(reports: &[view::LatencyReport], failed: &[String], fail: bool, format: Format, ui: &Ui) -> Code {
-    let mut exits: Vec<ExitZone> =
-        failed.iter().map(|zone| ExitZone { zone: zone.clone(), code: Code::Error.number() }).collect();
-    let mut codes: Vec<Code> = failed.iter().map(|_| Code::Error).collect();
+fn show(reports: &[view::LatencyReport], fail: bool, format: Format, ui: &Ui) -> Code {
+    let mut exits: Vec<ExitZone> = Vec::new();
+    let mut codes: Vec<Code> = Vec::new();
     for report in reports {
-        if fail && report.verdict == view::LatencyVerdict::OverBudget {
-            codes.push(Code::Check);
-            exits.extend(report.domains.iter().map(|zone| ExitZone { zone: zone.clone(), code: Code::Check.number() }));
-        }
+        let code = match report.verdict {
+            None => Code::Error,
+            Some(view::LatencyVerdict::OverBudget) if fail => Code::Check,
+            Some(_) => continue,
+        };
+        codes.push(code);
+        exits.extend(report.domains.iter().map(|zone| ExitZone { zone: zone.clone(), code: code.number() }));
     }
     let code = Code::worst(codes);
     match format {

@@ -12,6 +12,7 @@ use mailzone_record::{Name, Rdata};
 use mailzone_report::{escape, view};
 
 use crate::args::{Format, Global, LintArgs};
+use crate::codes;
 use crate::context;
 use crate::ui::Ui;
 use crate::views;
@@ -26,6 +27,7 @@ pub(super) fn run(global: &Global, args: &LintArgs, ui: &Ui) -> Result<Code, Cod
         return explain(&settings, domain, ui);
     }
     let compiled = context::compiled(&settings);
+    codes::warn_of_unknown(&compiled.allow, ui);
     let report = lint(&settings, &compiled);
     let failing = |findings: &[Finding]| findings.iter().any(|finding| finding.severity == Severity::Error);
     let mut zones: Vec<ExitZone> = Vec::new();
@@ -51,7 +53,7 @@ fn lint(settings: &Settings, compiled: &Compiled) -> view::LintReport {
         let found = kind
             .lint(&claim.owner, &values)
             .into_iter()
-            .filter(|finding| !waived(&compiled.allow, finding, &claim.owner));
+            .filter(|finding| !waived(&compiled.allow, finding, &claim.owner, &claim.domain));
         by_domain.entry(claim.domain.clone()).or_default().extend(found);
     }
     for (allow, until) in &compiled.expired {
@@ -76,13 +78,13 @@ fn lint(settings: &Settings, compiled: &Compiled) -> view::LintReport {
     view::LintReport { domains, findings: Vec::new() }
 }
 
-fn waived(allow: &[Allow], finding: &Finding, owner: &Name) -> bool {
-    allow.iter().any(|allow| allow.covers(finding, owner, owner))
+fn waived(allow: &[Allow], finding: &Finding, owner: &Name, domain: &Name) -> bool {
+    allow.iter().any(|allow| allow.covers(finding, owner, Some(domain), domain))
 }
 
 /// Every effective key of a domain with file and line.
 fn explain(settings: &Settings, domain: &str, ui: &Ui) -> Result<Code, Code> {
-    let names = context::selected(settings, &[domain.to_owned()], ui)?;
+    let names = context::selected(settings, &[domain.to_owned()], ui).map_err(|_| Code::Error)?;
     for domain in names.iter().filter_map(|name| settings.domains.get(name)) {
         let mail = match domain.mail {
             MailUse::Both => "both",

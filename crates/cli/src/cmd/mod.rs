@@ -1,6 +1,7 @@
 //! One module for each command.
 
 mod apply;
+mod confirm;
 mod history;
 mod info;
 mod latency;

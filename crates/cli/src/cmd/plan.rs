@@ -8,12 +8,13 @@ use mailzone_config::{Settings, Source};
 use mailzone_engine::compile::{Compiled, compile};
 use mailzone_engine::plan::{PlanOptions, PlanRun, plan};
 use mailzone_engine::{Code, Event, Events};
-use mailzone_plan::document::{Exit, ExitZone};
+use mailzone_plan::document::{Exit, ExitZone, ZoneDoc};
 use mailzone_plan::{Allow, Document};
 use mailzone_report::markdown;
 use mailzone_report::text::TextOptions;
 
 use crate::args::{Format, Global, PlanArgs, Planning};
+use crate::codes;
 use crate::context;
 use crate::registry;
 use crate::ui::Ui;
@@ -23,13 +24,18 @@ use super::shared::text_options;
 /// Shows the difference; writes nothing but the file of `--out`.
 pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Code> {
     let settings = context::load(global, ui)?;
-    let domains = context::selected(&settings, &args.domains, ui)?;
+    let domains =
+        context::selected(&settings, &args.domains, ui).map_err(|zones| not_planned(zones, global.format, ui))?;
     let mut compiled = context::compiled(&settings);
     if let Some(base) = &args.base {
-        compiled.compare_with_base(&base_of(base, global, ui)?);
+        compiled.compare_with_base(&base_of(base, global, ui).map_err(|_| {
+            let message = format!("not planned: the earlier configuration {base} cannot be read");
+            not_planned(context::not_looked_at(&settings, &domains, &message, ""), global.format, ui)
+        })?);
     }
     let providers = registry::providers(&settings);
     let options = options(&args.planning, domains);
+    codes::warn_of_unknown(compiled.allow.iter().chain(&options.allow), ui);
     let events = events(ui);
     let run = context::runtime(ui)?.block_on(plan(&compiled, &providers, &options, &events));
     let mut document = run.document(env!("CARGO_PKG_VERSION"), context::now());
@@ -43,14 +49,34 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
             Code::Done
         }
     });
-    if let Some(path) = &args.out {
-        save(path, &document, ui)?;
+    let saved = args.out.as_ref().map_or(Ok(()), |path| save(path, &document, ui));
+    if let Err(code) = saved {
+        document.exit.code = code.number();
     }
     show(&document, global.format, &text_options(args.planning.full, ui), ui);
+    saved?;
     if let Some(path) = args.out.as_ref().filter(|_| differences && global.format == Format::Text) {
-        ui.say(&format!("saved; apply exactly this with: mailzone apply {}", plan_argument(path)));
+        let config = global.config.iter().map(|path| format!("--config {} ", word(&path.display().to_string())));
+        let allow = args.planning.allow.iter().map(|allow| format!(" --allow {}", word(allow)));
+        let (config, allow): (String, String) = (config.collect(), allow.collect());
+        ui.say(&format!(
+            "saved; apply exactly this with: mailzone apply {config}{}{allow}",
+            word(&plan_argument(path))
+        ));
     }
     Ok(code_of(&document))
+}
+
+/// The document of a run that ended before anything was planned, where a document is wanted. The text is told.
+pub(super) fn not_planned(zones: Vec<ZoneDoc>, format: Format, ui: &Ui) -> Code {
+    if format == Format::Json {
+        let mut document = Document::new(env!("CARGO_PKG_VERSION"), context::now(), zones, Vec::new(), &[]);
+        document.exit = exit(&document, |_| Code::Error);
+        // Of a configuration without domains there is no zone to say it.
+        document.exit.code = Code::Error.number();
+        show(&document, format, &TextOptions::default(), ui);
+    }
+    Code::Error
 }
 
 /// Prints a plan.
@@ -69,11 +95,12 @@ pub(super) fn options(planning: &Planning, domains: Vec<mailzone_record::Name>) 
         domains,
         allow: planning.allow.iter().map(|text| Allow::from_argument(text)).collect(),
         normalize: planning.normalize,
+        saved: None,
     }
 }
 
 /// The exit entry of a document: the code of each zone, and the first of them in order.
-pub(super) fn exit(document: &Document, code: impl Fn(&mailzone_plan::document::ZoneDoc) -> Code) -> Exit {
+pub(super) fn exit(document: &Document, code: impl Fn(&ZoneDoc) -> Code) -> Exit {
     let mut codes = Vec::new();
     let mut zones = Vec::new();
     for zone in &document.zones {
@@ -102,18 +129,18 @@ pub(super) fn events(ui: &Ui) -> Events {
         Event::ZonePlanned { zone, total } => {
             let done = read.fetch_add(1, Ordering::Relaxed) + 1;
             tracing::info!("read {zone}");
-            line.show(&format!("read {done} of {total} zones"));
+            line.show(&format!("zones read: {done} of {total}"));
         }
         Event::Writing { zone, changes } => {
-            tracing::info!("{zone}: writing {changes} changes");
-            line.show(&format!("{zone}: writing {changes} changes"));
+            tracing::info!("{zone}: writing, changes: {changes}");
+            line.show(&format!("{zone}: writing"));
         }
         Event::Waiting { zone, pending, elapsed } => {
             let seconds = elapsed.as_secs_f64();
-            tracing::info!("{zone}: {pending} answers still to come after {seconds:.1} s");
-            line.show(&format!("{zone}: waiting for {pending} answers, {seconds:.0} s so far"));
+            tracing::info!("{zone}: answers still to come after {seconds:.1} s: {pending}");
+            line.show(&format!("{zone}: answers still to come: {pending}, after {seconds:.0} s"));
         }
-        Event::Held { zone, changes } => tracing::info!("{zone}: {changes} changes held"),
+        Event::Held { zone, changes } => tracing::info!("{zone}: held, changes: {changes}"),
         _ => {}
     })
 }
@@ -122,6 +149,15 @@ pub(super) fn events(ui: &Ui) -> Events {
 fn plan_argument(path: &Path) -> String {
     let text = path.display().to_string();
     if text.contains(std::path::MAIN_SEPARATOR) || text.ends_with(".json") { text } else { format!("./{text}") }
+}
+
+/// A word of a command line as a POSIX shell takes it.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 fn save(path: &Path, document: &Document, ui: &Ui) -> Result<(), Code> {

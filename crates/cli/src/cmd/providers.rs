@@ -69,7 +69,7 @@ pub(super) fn run(global: &Global, ui: &Ui) -> Result<Code, Code> {
                         zone_id: zone.id.to_string(),
                         read_only: match zone.access {
                             Access::ReadWrite => None,
-                            Access::ReadOnly(reason) => Some(reason.into()),
+                            Access::ReadOnly { reason, remedy } => Some(format!("{reason}; {remedy}")),
                         },
                     })
                     .collect(),

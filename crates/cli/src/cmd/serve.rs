@@ -17,6 +17,8 @@ use crate::context::{self, today};
 use crate::embedded;
 use crate::ui::Ui;
 
+use super::shared::Signals;
+
 /// How often the directory is looked at for changed files.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -54,16 +56,23 @@ pub(super) fn run(global: &Global, args: &ServeArgs, ui: &Ui) -> Result<Code, Co
         if !ui.data(&format!("listening {}\n", server.local_addr())) {
             return Ok(Code::Done);
         }
+        let mut signals = Signals::listen();
         // One future from here on: a new one in each turn would miss what comes between two turns.
-        let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
-        ui.say(&format!("serving {} zones; Ctrl-C ends it", served.len()));
+        let mut interrupted = std::pin::pin!(async move {
+            match &mut signals {
+                Some(signals) => signals.next().await,
+                None => std::future::pending().await,
+            }
+        });
+        let zones = if served.len() == 1 { "1 zone".to_owned() } else { format!("{} zones", served.len()) };
+        ui.say(&format!("serving {zones}; Ctrl-C ends it"));
         let mut stamps = stamps(&directories);
         let mut ticks = tokio::time::interval(LOOK_AGAIN);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
-                _ = &mut interrupted => break,
+                () = &mut interrupted => break,
                 _ = ticks.tick() => {}
             }
             let now = self::stamps(&directories);

@@ -36,16 +36,56 @@ pub(super) fn envelope<T: serde::Serialize>(body: T, exit: Exit) -> String {
     json::to_string(&document).unwrap_or_default()
 }
 
-/// A switch that Ctrl-C throws. A second one ends the program at once, as usual.
+/// A switch that Ctrl-C and SIGTERM throw. A second one ends the program at once.
 pub(super) fn on_interrupt() -> Cancel {
     let (canceller, cancel) = Cancel::new();
+    // Caught from here on, not only once the task runs.
+    let signals = Signals::listen();
     tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
+        if let Some(mut signals) = signals {
+            signals.next().await;
             canceller.cancel();
-            if tokio::signal::ctrl_c().await.is_ok() {
-                std::process::exit(i32::from(Code::Interrupted.number()));
-            }
+            signals.next().await;
+            std::process::exit(i32::from(Code::Interrupted.number()));
         }
     });
     cancel
+}
+
+/// The requests to end: Ctrl-C, and SIGTERM where there is one.
+pub(super) struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// From now on no request ends the program by itself. `None` where they cannot be caught.
+    #[cfg(unix)]
+    pub(super) fn listen() -> Option<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+
+        let interrupt = signal(SignalKind::interrupt()).ok()?;
+        Some(Self { interrupt, terminate: signal(SignalKind::terminate()).ok()? })
+    }
+
+    /// From now on no request ends the program by itself.
+    #[cfg(not(unix))]
+    pub(super) fn listen() -> Option<Self> {
+        Some(Self {})
+    }
+
+    /// Waits for the next one.
+    pub(super) async fn next(&mut self) {
+        #[cfg(unix)]
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
 }

@@ -9,19 +9,21 @@ use mailzone_engine::compile::Compiled;
 use mailzone_engine::verify::{Live, Question, Verdict, Verifier, Wait, ZoneVerification};
 use mailzone_engine::{Cancel, Code, Events};
 use mailzone_plan::Target;
-use mailzone_plan::document::{Exit, ExitZone};
+use mailzone_plan::document::{Exit, ExitZone, ZoneDoc};
 use mailzone_probe::Before;
 use mailzone_record::Name;
+use mailzone_report::view;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::args::{AskArgs, Format, Global, WaitFor};
 use crate::context;
-use crate::embedded;
+use crate::embedded::{self, Embedded};
 use crate::registry;
 use crate::ui::Ui;
 use crate::views;
 
+use super::plan::events;
 use super::shared::{envelope, on_interrupt, only, text_options};
 
 /// Zones that are asked about at a time.
@@ -34,13 +36,13 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(120);
 pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code> {
     only(global, &[Format::Text, Format::Json], ui)?;
     let settings = context::load(global, ui)?;
-    let domains = context::selected(&settings, &args.domains, ui)?;
+    let domains = context::selected(&settings, &args.domains, ui).map_err(|zones| unasked(&zones, global, ui))?;
     let compiled = context::compiled(&settings);
     context::runtime(ui)?.block_on(async {
         let mut providers = registry::providers(&settings);
         let embedded = embedded::start(&settings, &mut providers, ui).await.map_err(|message| {
             ui.error(&message, Some("stop what answers there, or serve at port 0"));
-            Code::Error
+            unasked(&context::not_looked_at(&settings, &domains, &message, ""), global, ui)
         })?;
         let servers = context::servers_by_domain(&settings, &args.servers.nameserver, &embedded.addresses);
         let verifier = context::verifier(Some(&settings), Some(&args.servers));
@@ -52,9 +54,13 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
             WaitFor::Resolvers => (Wait::Resolvers, longest),
         };
         let not_delegated = context::not_delegated(&settings);
-        let questions = questions(&compiled, &domains);
+        let mut questions = questions(&compiled, &domains);
+        for question in &mut questions {
+            question.given = given(question, &servers, &args.servers.nameserver, &embedded);
+        }
         ui.progress("asking the name servers");
-        let zones = ask(questions, &servers, &args.servers.nameserver, &verifier, wait, deadline).await;
+        let cancel = on_interrupt();
+        let zones = ask(questions, &verifier, (wait, deadline), &events(ui), &cancel).await;
         let mut exits: BTreeMap<String, Code> = BTreeMap::new();
         for zone in &zones {
             for (domain, verdict) in zone.domains() {
@@ -65,7 +71,8 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
                 }
             }
         }
-        let code = Code::worst(exits.values().copied());
+        let interrupted = cancel.is_cancelled().then_some(Code::Interrupted);
+        let code = Code::worst(exits.values().copied().chain(interrupted));
         let body = views::verification(&zones);
         match global.format {
             Format::Json => {
@@ -82,9 +89,38 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
     })
 }
 
+/// The document of a run that ended before anybody was asked, where a document is wanted. The text is told.
+fn unasked(zones: &[ZoneDoc], global: &Global, ui: &Ui) -> Code {
+    if global.format == Format::Json {
+        let entry = |zone: &ZoneDoc| view::VerifiedDomain {
+            domain: zone.label().to_owned(),
+            verdict: view::Verdict::Unchecked,
+            reason: zone.error.as_ref().map(|error| error.message.clone()),
+            records: Vec::new(),
+            findings: Vec::new(),
+        };
+        let code = Code::Error.number();
+        let exits = zones.iter().map(|zone| ExitZone { zone: zone.label().to_owned(), code }).collect();
+        let body = view::Verification { domains: zones.iter().map(entry).collect() };
+        ui.data(&envelope(body, Exit { code, zones: exits }));
+    }
+    Code::Error
+}
+
+/// What to look for in the zone of a name.
+struct InZone {
+    /// The zone where it is known, else the domain, else the owner name.
+    zone: Name,
+    /// Who holds it; `None` where that is found out (PTR).
+    provider: Option<String>,
+    targets: Vec<Target>,
+    /// The servers to ask; empty: those of the delegation.
+    given: Vec<SocketAddr>,
+}
+
 /// What to look for, by the domain whose zone it is expected in.
-fn questions(compiled: &Compiled, domains: &[Name]) -> BTreeMap<Name, Vec<Target>> {
-    let mut by_zone: BTreeMap<Name, Vec<mailzone_plan::Claim>> = BTreeMap::new();
+fn questions(compiled: &Compiled, domains: &[Name]) -> Vec<InZone> {
+    let mut by_zone: BTreeMap<Name, (Option<String>, Vec<mailzone_plan::Claim>)> = BTreeMap::new();
     for placed in &compiled.claims {
         let selected = domains.is_empty() || placed.domain.as_ref().is_some_and(|domain| domains.contains(domain));
         if !selected {
@@ -92,32 +128,54 @@ fn questions(compiled: &Compiled, domains: &[Name]) -> BTreeMap<Name, Vec<Target
         }
         let within = placed.domain.as_ref().filter(|domain| placed.claim.owner.is_at_or_below(domain));
         let zone = placed.zone.as_ref().or(within).unwrap_or(&placed.claim.owner);
-        by_zone.entry(zone.clone()).or_default().push(placed.claim.clone());
+        let (_, claims) = by_zone.entry(zone.clone()).or_insert_with(|| (placed.provider.clone(), Vec::new()));
+        claims.push(placed.claim.clone());
     }
-    by_zone.into_iter().map(|(zone, claims)| (zone, Target::of_claims(&claims))).collect()
+    let in_zone = |(zone, (provider, claims)): (Name, (Option<String>, Vec<mailzone_plan::Claim>))| InZone {
+        zone,
+        provider,
+        targets: Target::of_claims(&claims),
+        given: Vec::new(),
+    };
+    by_zone.into_iter().map(in_zone).collect()
+}
+
+/// Whom to ask: the servers of the command line, else those of the nearest domain; below no configured domain
+/// the embedded server that has the zone.
+fn given(
+    question: &InZone,
+    servers: &HashMap<Name, Vec<SocketAddr>>,
+    flags: &[SocketAddr],
+    embedded: &Embedded,
+) -> Vec<SocketAddr> {
+    if !flags.is_empty() {
+        return flags.to_vec();
+    }
+    match nearest(servers, &question.zone) {
+        found if !found.is_empty() => found,
+        _ => embedded.address_of(&question.zone, question.provider.as_deref()).into_iter().collect(),
+    }
 }
 
 async fn ask(
-    questions: BTreeMap<Name, Vec<Target>>,
-    servers: &HashMap<Name, Vec<SocketAddr>>,
-    flags: &[SocketAddr],
+    questions: Vec<InZone>,
     verifier: &Verifier,
-    wait: Wait,
-    deadline: Duration,
+    (wait, deadline): (Wait, Duration),
+    events: &Events,
+    cancel: &Cancel,
 ) -> Vec<ZoneVerification> {
     let gate = Arc::new(Semaphore::new(ZONES_AT_A_TIME));
-    let cancel = on_interrupt();
     let mut running = JoinSet::new();
-    for (zone, targets) in questions {
-        let given = if flags.is_empty() { nearest(servers, &zone) } else { flags.to_vec() };
+    for InZone { zone, targets, given, .. } in questions {
         let (verifier, gate, cancel): (Verifier, Arc<Semaphore>, Cancel) =
             (verifier.clone(), Arc::clone(&gate), cancel.clone());
+        let events = events.clone();
         running.spawn(async move {
             // The semaphore is never closed, so this always yields a permit.
             let _permit = gate.acquire().await;
             let whom = verifier.whom(&zone, &given, &[]).await;
             let targets = targets.into_iter().map(|target| (target, Before::Unknown)).collect();
-            verifier.verify(&whom, Question { targets, wait, deadline }, &Events::none(), &cancel).await
+            verifier.verify(&whom, Question { targets, wait, deadline }, &events, &cancel).await
         });
     }
     let mut zones = Vec::new();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mailzone_record::{Caa, Mx, Name, RecordType, Ttl, parse_rdata_text};
+use mailzone_record::{Caa, Mx, Name, Rdata, RecordType, Ttl, parse_rdata_text};
 
 use super::services::{read_all, ttl};
 use super::{Lowering, twice};
@@ -75,7 +75,7 @@ impl Lowering<'_, '_> {
                 .leaf("nameservers")
                 .map_or_else(Vec::new, |leaf| read_all(&leaf.node, |text| texts::server(text, 53))),
             delegated: keys.leaf("delegated").and_then(|leaf| leaf.node.bool()).unwrap_or(true),
-            mx: keys.leaf("mx").and_then(|leaf| Some(leaf.with(mx(&leaf.node)?))),
+            mx: keys.leaf("mx").and_then(|leaf| Some(leaf.with(self.mx(name, &leaf.node)?))),
             spf: keys.items.get("spf").and_then(|item| self.spf(item)),
             dkim: self.dkim(keys.table("dkim")),
             dmarc: keys.items.get("dmarc").and_then(|item| self.dmarc(item)),
@@ -91,6 +91,18 @@ impl Lowering<'_, '_> {
             provider: provider?,
         };
         known.then_some(domain)
+    }
+
+    fn mx(&mut self, domain: &Name, node: &Node<'_>) -> Option<Slot<MxSetting>> {
+        for host in node.items().filter_map(|item| item.get("host")) {
+            let Some(Ok(name)) = host.text().map(texts::host_name) else { continue };
+            if name.label_count() == 1 {
+                let (label, domain) = (name.to_text_without_dot(), domain.to_text_without_dot());
+                let diagnostic = Diagnostic::warning(format!("the MX host `{label}` is a top-level name"));
+                self.report.add(diagnostic.at(host.place()).help(format!("did you mean \"{label}.{domain}\"?")));
+            }
+        }
+        mx(node)
     }
 
     fn records(
@@ -152,6 +164,14 @@ impl Lowering<'_, '_> {
         for item in values.items() {
             match parse_rdata_text(rtype, item.text()?, None) {
                 Ok(value) => {
+                    if value.to_wire().is_none() {
+                        let message =
+                            format!("this is not read as {rtype} data, so no DNS answer could be compared with it");
+                        self.report.add(Diagnostic::error(message).at(item.place()).help(OCTETS_HELP));
+                    }
+                    if let Some(fault) = torn_text(item.text()?, &value) {
+                        self.report.add(fault.at(item.place()));
+                    }
                     if !data.contains(&value) {
                         data.push(value);
                     }
@@ -170,6 +190,21 @@ impl Lowering<'_, '_> {
         Some(((name, rtype), Slot::Want(RecordSetting { values: data, exclusive })))
     }
 }
+
+/// An unquoted text with blanks: each word would be a string of its own, and readers join them without blanks.
+fn torn_text(written: &str, value: &Rdata) -> Option<Diagnostic> {
+    let strings = value.as_txt()?.strings().len();
+    if strings < 2 || written.contains('"') || written.trim_start().starts_with("\\#") {
+        return None;
+    }
+    let message = format!("an unquoted text with blanks: it would be {strings} strings, joined without a blank");
+    let text = written.trim();
+    let quoted = if text.contains('\'') { format!("\"\\\"{text}\\\"\"") } else { format!("'\"{text}\"'") };
+    Some(Diagnostic::error(message).help(format!("quote it: {quoted}")))
+}
+
+const OCTETS_HELP: &str =
+    "correct it, or write its octets as '\\# LENGTH HEXADECIMAL', in single quotes (RFC 3597 section 5)";
 
 /// Errors in lists that are joined by key, found in each layer alone.
 pub(super) fn repeated_entries(layer: &Node<'_>, report: &mut Report) {

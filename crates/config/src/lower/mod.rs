@@ -99,6 +99,7 @@ pub(crate) fn lower<'a>(roots: &[Node<'a>], read: &mut Read<'_>, report: &mut Re
         let host = lowering.host(name.clone(), place, &node);
         lowering.hosts.insert(name, host);
     }
+    services::one_ptr_each(&lowering.hosts, lowering.report);
     let members = lowering.members(roots);
     settings.domains = lowering.domains(&members);
     settings.hosts = std::mem::take(&mut lowering.hosts);

@@ -1,6 +1,7 @@
 //! Providers, the tables about the DNS, and hosts.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 
 use mailzone_record::{Name, Tlsa, Ttl};
@@ -8,7 +9,7 @@ use mailzone_record::{Name, Tlsa, Ttl};
 use super::{Lowering, unknown};
 use crate::diagnostic::Diagnostic;
 use crate::domain::Slot;
-use crate::raw::Node;
+use crate::raw::{Node, Report};
 use crate::secret;
 use crate::settings::{
     Care, Dns, Host, Latency, OnExceed, Propagation, ProviderSettings, Rfc2136, Settings, Statistic, Tsig,
@@ -115,6 +116,22 @@ pub(super) fn ttl(node: &Node<'_>) -> Option<Ttl> {
 /// The elements of a list that `read` can read.
 pub(super) fn read_all<T>(list: &Node<'_>, read: impl Fn(&str) -> Result<T, texts::Fault>) -> Vec<T> {
     list.items().filter_map(|item| read(item.text()?).ok()).collect()
+}
+
+/// Errors where two hosts want the PTR of one address: it has one (RFC 1912 section 2.1).
+pub(super) fn one_ptr_each(hosts: &BTreeMap<Name, Host>, report: &mut Report) {
+    let mut owners: BTreeMap<IpAddr, &Host> = BTreeMap::new();
+    for host in hosts.values().filter(|host| host.ptr == Care::Manage) {
+        let v4 = host.ipv4.iter().flat_map(|list| &list.value).map(|address| IpAddr::V4(*address));
+        let v6 = host.ipv6.iter().flat_map(|list| &list.value).map(|address| IpAddr::V6(*address));
+        for address in v4.chain(v6) {
+            let Some(first) = owners.insert(address, host).filter(|first| first.name != host.name) else { continue };
+            let names = [first, host].map(|host| host.name.to_text_without_dot()).join(" and ");
+            let diagnostic = Diagnostic::error(format!("{names} both manage the PTR of {address}"));
+            let diagnostic = diagnostic.at(host.place.clone()).related(first.place.clone(), "the other host");
+            report.add(diagnostic.help("keep `ptr = \"manage\"` at the host that the address is to name"));
+        }
+    }
 }
 
 impl Lowering<'_, '_> {

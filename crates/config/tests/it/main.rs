@@ -341,6 +341,70 @@ fn standard_input_beside_a_file() {
     assert_eq!(load(&[Source::Path(path), stdin]).unwrap().state_base, folder.path());
 }
 
+/// What is said of a text after a provider `p`.
+fn said(text: &str) -> String {
+    let text = format!("[providers.p]\ntype = \"zonefile\"\ndirectory = \"z\"\n[defaults]\nprovider = \"p\"\n{text}");
+    let diagnostics = match load_text(&text) {
+        Ok(settings) => settings.warnings,
+        Err(errors) => errors,
+    };
+    let line = |d: &Diagnostic| format!("{}; {}\n", d.message, d.help.as_deref().unwrap_or_default());
+    diagnostics.iter().map(line).collect()
+}
+
+#[test]
+fn a_text_with_blanks_is_quoted() {
+    let record = |values: &str| {
+        said(&format!("[[domains.\"example.com\".records]]\nname = \"@\"\ntype = \"TXT\"\nvalues = [{values}]"))
+    };
+    insta::assert_snapshot!(record("\"v=spf1 mx -all\""), @r#"an unquoted text with blanks: it would be 3 strings, joined without a blank; quote it: '"v=spf1 mx -all"'"#);
+    insta::assert_snapshot!(record("\"it's one\""), @r#"an unquoted text with blanks: it would be 2 strings, joined without a blank; quote it: "\"it's one\"""#);
+    assert_eq!(record("'\"v=spf1 mx -all\"', '\"a\" \"b\"', 'word', '\\# 4 0161 0162'"), "");
+}
+
+#[test]
+fn an_mx_host_of_one_label() {
+    let mx = |host: &str| said(&format!("[domains.\"example.com\"]\nmx = [{{ preference = 10, host = \"{host}\" }}]"));
+    insta::assert_snapshot!(mx("mail"), @r#"the MX host `mail` is a top-level name; did you mean "mail.example.com"?"#);
+    assert_eq!(mx("mail.example"), "");
+}
+
+#[test]
+fn two_hosts_with_one_address() {
+    let hosts = |ptr: &str| {
+        said(&format!(
+            "[hosts.\"a.example.com\"]\nipv4 = [\"192.0.2.1\"]\nptr = \"manage\"\nprovider = \"p\"\n\
+             [hosts.\"b.example.com\"]\nipv4 = [\"192.0.2.1\", \"192.0.2.2\"]\nptr = \"{ptr}\"\nprovider = \"p\""
+        ))
+    };
+    insta::assert_snapshot!(hosts("manage"), @r#"a.example.com and b.example.com both manage the PTR of 192.0.2.1; keep `ptr = "manage"` at the host that the address is to name"#);
+    assert_eq!(hosts("check"), "");
+}
+
+#[test]
+fn a_size_limit_of_reports() {
+    let rua =
+        |uri: &str| said(&format!("[domains.\"example.com\"]\ndmarc = {{ policy = \"none\", rua = [\"{uri}\"] }}"));
+    insta::assert_snapshot!(rua("mailto:d@example.com!10m"), @"`rua`: a size limit, which RFC 9989 removed and mailzone does not write; leave out `!10m`");
+    assert_eq!(rua("mailto:d@example.com"), "");
+}
+
+#[test]
+fn the_removals_that_a_plan_prints_are_read() {
+    for line in [
+        "[[domains.\"example.com\".records]] name = \"*.example.com.\", type = \"MX\", absent = true",
+        "[[domains.\"example.com\".records]] name = \"_25._tcp.*.example.com.\", type = \"TLSA\", absent = true",
+        "[[domains.\"example.com\".records]] name = \"a\\\\.b.example.com.\", type = \"MX\", absent = true",
+        "[domains.\"example.com\"] dkim.\"*\" = \"absent\"",
+        "[domains.\"example.com\"] spf = \"absent\"",
+        "[domains.\"_x.sub.example.com\"] mx = \"absent\"",
+        "[hosts.\"mail.example.com\"] tlsa = \"absent\"\nprovider = \"p\"",
+    ] {
+        let text = line.replace("] ", "]\n").replace(", ", "\n");
+        assert_eq!(said(&text), "", "{line}");
+    }
+}
+
 #[test]
 fn what_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();

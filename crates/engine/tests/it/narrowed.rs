@@ -60,9 +60,21 @@ async fn what_is_done_already_is_not_stale() {
     let claims = spf_and_dmarc("p", ZONE);
     let saved = document(&world.plan(&claims).await);
     world.edit("p", ZONE, "@ 3600 TXT \"v=spf1 mx -all\"");
-    let mut today = world.plan(&claims).await;
+    let mut today = world.plan_beside(&claims, Some(&saved)).await;
     let (stops, _) = narrow(&mut today, &saved);
     assert!(stops.is_empty());
     assert_eq!(today.zones[0].plan.changes.len(), 1);
     assert_eq!(world.held("p", ZONE, ZONE, RecordType::TXT), ["\"v=spf1 mx -all\""]);
+}
+
+#[tokio::test]
+async fn what_is_neither_done_nor_to_be_done_is_stale() {
+    let world = World::new().await.zone("p", ZONE, "");
+    let claims = spf_and_dmarc("p", ZONE);
+    let saved = document(&world.plan(&claims).await);
+    // Means the same as what is wanted, so there is nothing to do; and it is not what the plan leads to.
+    world.edit("p", ZONE, "@ 3600 TXT \"V=spf1  MX -all\"");
+    let mut today = world.plan_beside(&claims, Some(&saved)).await;
+    let (stops, stale) = narrow(&mut today, &saved);
+    assert_eq!((stops[&0].code, stale.len()), (Code::Stale, 1));
 }

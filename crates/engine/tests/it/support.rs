@@ -14,7 +14,7 @@ use mailzone_engine::plan::{PlanOptions, PlanRun, plan};
 use mailzone_engine::verify::{Verifier, Wait};
 use mailzone_engine::{Cancel, Events, Providers, StateDir};
 use mailzone_mailauth::KindId;
-use mailzone_plan::{Claim, DomainFacts, MailUse, Own, Slot};
+use mailzone_plan::{Claim, Document, DomainFacts, MailUse, Own, Slot};
 use mailzone_provider::{
     Access, Batch, Capabilities, Provider, ProviderError, ProviderId, Receipt, Snapshot, Zone, ZoneId,
 };
@@ -111,9 +111,15 @@ impl World {
     }
 
     pub(crate) async fn plan(&self, claims: &[PlacedClaim]) -> PlanRun {
+        self.plan_beside(claims, None).await
+    }
+
+    /// The plan, the zones compared with a saved one.
+    pub(crate) async fn plan_beside(&self, claims: &[PlacedClaim], saved: Option<&Document>) -> PlanRun {
+        let options = PlanOptions { saved: saved.cloned().map(Arc::new), ..PlanOptions::default() };
         let providers: Providers =
             self.providers.iter().map(|(name, p)| (name.clone(), Arc::clone(p) as Arc<dyn Provider>)).collect();
-        plan(&compiled(claims), &providers, &PlanOptions::default(), &self.events).await
+        plan(&compiled(claims), &providers, &options, &self.events).await
     }
 
     pub(crate) fn context(&self) -> ApplyContext {

@@ -4,7 +4,7 @@ use mailzone_mailauth::{Effect, KindId};
 use mailzone_plan::{Claim, Counts, Own, Slot};
 use mailzone_record::RecordType;
 
-use crate::support::{Case, KEY, dkim, dmarc, mx, name, records, spf, told};
+use crate::support::{Case, KEY, dkim, dmarc, key, mx, name, records, spf, told};
 
 #[test]
 fn findings_are_caused_cured_or_present() {
@@ -72,6 +72,23 @@ fn every_live_slot_that_the_file_does_not_mention_is_listed() {
 }
 
 #[test]
+fn what_no_key_names_is_removed_as_a_record() {
+    let live = "* 300 MX 10 a.example.\n_443._tcp.mail 300 TLSA 3 1 1 00\n_25._tcp.* 300 TLSA 3 1 1 00\n\
+        other.example._report._dmarc 300 TXT \"v=DMARC1\"\na\\.b 300 MX 10 a.example.\n\
+        *._domainkey 300 TXT \"v=DKIM1; p=\"\n_x.sub 300 MX 10 a.example.";
+    let lines = Case::new(live).plan().unmanaged.into_iter().map(|u| u.removal).collect::<Vec<_>>();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    [[domains."example.com".records]] name = "*.example.com.", type = "MX", absent = true
+    [[domains."example.com".records]] name = "_25._tcp.*.example.com.", type = "TLSA", absent = true
+    [[domains."example.com".records]] name = "other.example._report._dmarc.example.com.", type = "TXT", absent = true
+    [domains."example.com"] dkim."*" = "absent"
+    [[domains."example.com".records]] name = "a\\.b.example.com.", type = "MX", absent = true
+    [[domains."example.com".records]] name = "_443._tcp.mail.example.com.", type = "TLSA", absent = true
+    [domains."_x.sub.example.com"] mx = "absent"
+    "#);
+}
+
+#[test]
 fn a_shared_set_still_tells_what_else_is_in_it() {
     let listed = records("@", RecordType::TXT, &["\"token\""]);
     let listed = Claim { own: Own::Values(listed.want.clone()), ..listed };
@@ -92,11 +109,23 @@ fn counts_are_of_rrsets() {
 
 #[test]
 fn what_was_not_looked_up_is_said() {
-    let plan = Case::new("").claims([spf("v=spf1 include:_spf.example.net -all"), mx(&["10 a.example."])]).plan();
+    let mut policy = dmarc("v=DMARC1; p=none; rua=mailto:a@reports.example.com,mailto:a@r.example,mailto:a@s.example");
+    policy.relies_on = vec![key("example.com._report._dmarc.s.example", RecordType::TXT)];
+    let claims = [spf("v=spf1 include:_spf.example.net -all"), mx(&["10 a.example."]), policy];
+    let plan = Case::new("").claims(claims).plan();
     let unchecked: Vec<&str> =
         plan.findings.iter().filter(|f| f.code == "UNCHECKED").map(|f| f.message.as_str()).collect();
     insta::assert_snapshot!(unchecked.join("\n"), @"
+    unchecked: whether r.example takes reports about example.com
     unchecked: what include:_spf.example.net holds, and how many look-ups it costs
     unchecked: whether a.example has addresses and is no alias
     ");
+}
+
+#[test]
+fn a_near_miss_is_said_once() {
+    let live = "@ 300 TXT \"v=spf1 a -all\"\n@ 300 TXT \" v=spf1 mx -all\"";
+    let plan = Case::new(live).claims([spf("v=spf1 a -all")]).plan();
+    let codes: Vec<&str> = plan.findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(codes, ["SPF-26"]);
 }

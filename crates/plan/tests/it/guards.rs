@@ -5,7 +5,7 @@ use mailzone_mailauth::mta_sts::{Mode, MxPattern, Policy};
 use mailzone_plan::{Allow, Claim, MailUse};
 use mailzone_record::RecordType;
 
-use crate::support::{Case, KEY, OTHER_KEY, dkim, dmarc, host, mx, name, records, spf, told};
+use crate::support::{Case, KEY, OTHER_KEY, alias, dkim, dmarc, host, mx, name, records, spf, told};
 
 const TLSA: &str = "_25._tcp.mail 300 TLSA 3 1 1 0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -35,6 +35,7 @@ fn each_trips_when_it_is_caused() {
         (TLSA, vec![tlsa(&[&format!("3 1 1 {ones}")])], "GUARD-TLSA"),
         ("mail 300 A 192.0.2.1", vec![host("mail", RecordType::A, &["192.0.2.2"])], "GUARD-HOST"),
         ("_dmarc 300 CNAME x.example.", vec![dmarc("v=DMARC1; p=none")], "GUARD-CNAME"),
+        ("_dmarc 300 CNAME x.example.", vec![dmarc(""), alias(KindId::Dmarc, "_dmarc", "y.example")], "GUARD-CNAME"),
         ("@ 300 NS ns1.example.", vec![records("@", RecordType::NS, &["ns2.example."])], "GUARD-NS"),
         ("@ 300 TXT \" v=spf1 mx -all\"", vec![spf("v=spf1 mx -all")], "GUARD-NEAR"),
     ] {

@@ -1,6 +1,6 @@
 //! Reliance: what waits for what (`design.md` section 9).
 
-use mailzone_mailauth::KindId;
+use mailzone_mailauth::{Class, KindId};
 use mailzone_plan::{Claim, Target, ZonePlan, resolve_needs};
 use mailzone_record::{RRsetKey, RecordType};
 
@@ -173,4 +173,19 @@ fn what_was_left_out_is_waited_for_by_nobody() {
     let target = |key: &RRsetKey| Some(Target { key: key.clone(), claims: Vec::new(), kept: Vec::new() });
     resolve_needs(&mut plans, &target);
     insta::assert_snapshot!(shown(&plans), @"1 update _dmarc.example.com. TXT");
+}
+
+#[test]
+fn a_key_that_is_only_tightened_waits_for_no_other() {
+    let selector = ("s2._domainkey.example.com", RecordType::TXT);
+    let live = format!("s1._domainkey 300 TXT \"{KEY}\"");
+    let waits = |text: &str| {
+        let case = Case::new(&live).claims([on(dkim("s1", text), &[selector]), dkim("s2", OTHER_KEY)]);
+        let plans = resolved(&[case]);
+        let change = plans[0].changes.iter().find(|p| *p.change.name() == name("s1._domainkey.example.com")).unwrap();
+        (change.class, !change.needs.is_empty())
+    };
+    assert_eq!(waits(&KEY.replace("k=", "t=s; k=")), (Class::Tightens, false));
+    assert_eq!(waits(OTHER_KEY), (Class::Breaks, true));
+    assert!(waits("").1);
 }

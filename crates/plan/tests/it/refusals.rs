@@ -83,10 +83,11 @@ fn a_protected_set_is_in_the_way() {
 #[test]
 fn a_zone_that_is_only_read_is_refused_when_something_would_change() {
     let mut case = Case::new("@ 300 MX 10 a.example.").claims([mx(&["10 a.example."])]);
-    case.zone.access = Access::ReadOnly("a secondary zone".into());
+    case.zone.access = Access::ReadOnly { reason: "a secondary zone".into(), remedy: "change the primary".into() };
     assert_eq!(case.plan().error, None);
     case.claims = vec![mx(&["10 b.example."])];
     insta::assert_snapshot!(case.refusal(), @"the zone cannot be written: a secondary zone");
+    assert_eq!(case.plan().error.unwrap().remedy, "change the primary");
 }
 
 #[test]

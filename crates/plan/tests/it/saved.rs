@@ -169,7 +169,15 @@ fn what_stands_between_two_plans() {
         }]
     );
     let other_ttl = with("@ 600 TXT \"token\"\n_dmarc 300 TXT \"v=DMARC1; p=none\"");
-    assert_eq!(compare_saved(&saved, &other_ttl).len(), 1);
+    assert_eq!(
+        compare_saved(&saved, &other_ttl),
+        [SavedDifference::RRset {
+            id: "example.com. TXT".into(),
+            planned_from: vec!["ttl 300: \"token\"".into()],
+            now: vec!["ttl 600: \"token\"".into()],
+            wanted: vec!["ttl 300: \"token\"".into(), "\"v=spf1 mx -all\"".into()],
+        }]
+    );
     let half_done = with("@ 300 TXT \"token\"\n@ 300 TXT \"v=spf1 mx -all\"\n_dmarc 300 TXT \"v=DMARC1; p=none\"");
     assert_eq!(compare_saved(&saved, &half_done), []);
     assert_eq!(compare_saved(&zone_doc(&small().applied()), &saved).len(), 2, "more than was reviewed");

@@ -30,12 +30,12 @@ pub enum Verdict {
 /// A verdict with what it rests on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
-    /// The verdict; `None` if no server could be asked from here at all.
+    /// The verdict; `None` if no server could be asked from here at all, or the time was over before.
     pub verdict: Option<Verdict>,
     /// The place in the list of the series that a resolver would prefer: the fastest over UDP.
     pub fastest: Option<usize>,
     /// For each series whether it is over the budget: its figure is, or nothing came back.
-    /// `None`: it could not be asked from here.
+    /// `None`: nothing was sent that could be measured.
     pub over_budget: Vec<Option<bool>>,
 }
 
@@ -46,17 +46,21 @@ pub struct Judgement {
 /// its longest time stands in: the quantile cannot be above that.
 pub fn judge(series: &[Series], statistic: Statistic, budget: Duration) -> Judgement {
     let figure = |one: &Series| statistic.of(&one.figures());
-    let asked = |one: &&Series| one.was_tried() && !one.is_unreachable_from_here();
-    let over_budget: Vec<Option<bool>> =
-        series.iter().map(|one| asked(&one).then(|| figure(one).is_none_or(|time| time > budget))).collect();
+    let asked = |one: &Series| one.was_tried() && !one.is_unreachable_from_here();
+    let over =
+        |one: &Series| (asked(one) && !one.samples.is_empty()).then(|| figure(one).is_none_or(|time| time > budget));
+    let over_budget: Vec<Option<bool>> = series.iter().map(over).collect();
+    // Refused a connection, or left even the first question unanswered.
+    let silent = |one: &Series| asked(one) && one.samples.is_empty() && one.first_rtt().is_none();
+    let any_silent = series.iter().any(silent);
     let over_udp = series.iter().enumerate().filter(|(_, one)| one.transport == Transport::Udp);
     let fastest = over_udp.filter_map(|(at, one)| Some((figure(one)?, at))).min();
     let any_over = over_budget.iter().flatten().any(|over| *over);
     let verdict = match fastest {
-        _ if over_budget.iter().all(Option::is_none) => None,
+        _ if !any_silent && over_budget.iter().all(Option::is_none) => None,
         None => Some(Verdict::OverBudget),
         Some((time, _)) if time > budget => Some(Verdict::OverBudget),
-        Some(_) if any_over => Some(Verdict::Warning),
+        Some(_) if any_over || any_silent => Some(Verdict::Warning),
         Some(_) => Some(Verdict::Ok),
     };
     Judgement { verdict, fastest: fastest.map(|(_, at)| at), over_budget }
@@ -118,7 +122,25 @@ mod tests {
         assert_eq!(verdict(&[slow.clone(), series(2, Tcp, &[10])]), Some(Verdict::OverBudget));
         assert_eq!(verdict(&[fast.clone(), series(1, Tcp, &[500])]), Some(Verdict::Warning));
         let all = judge(&[slow, fast, dead], Statistic::Median, Duration::from_millis(100));
-        assert_eq!((all.fastest, all.over_budget), (Some(1), vec![Some(true), Some(false), Some(true)]));
+        assert_eq!((all.fastest, all.over_budget), (Some(1), vec![Some(true), Some(false), None]));
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_judged() {
+        // The time was over after the first question.
+        let mut cut = series(1, Transport::Udp, &[10]);
+        cut.samples.clear();
+        let budget = Duration::from_millis(100);
+        let judgement = judge(std::slice::from_ref(&cut), Statistic::Median, budget);
+        assert_eq!((judgement.verdict, judgement.over_budget), (None, vec![None]));
+        assert_eq!(verdict(&[cut, series(2, Transport::Udp, &[10])]), Some(Verdict::Ok));
+        let mut refused = series(1, Transport::Tcp, &[]);
+        (refused.first, refused.error) = (None, Some(WireError::Timeout));
+        let judgement = judge(&[series(1, Transport::Udp, &[10]), refused], Statistic::Median, budget);
+        assert_eq!((judgement.verdict, judgement.over_budget), (Some(Verdict::Warning), vec![Some(false), None]));
+        let mut lost = series(1, Transport::Udp, &[10]);
+        lost.samples[0].reply = Reply::Lost(WireError::Timeout);
+        assert_eq!(judge(&[lost], Statistic::Median, budget).over_budget, [Some(true)]);
     }
 
     #[test]

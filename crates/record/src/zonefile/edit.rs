@@ -53,6 +53,13 @@ pub enum EditError {
     /// The SOA record changes with its serial only.
     #[error("the SOA record of a zone file is not changed, but for its serial")]
     Soa,
+    /// Name servers read the TTL of a record differently (see [`ZoneFile::ambiguous_ttl`]): what writes
+    /// one reading down changes what another server serves. The file needs a `$TTL`.
+    #[error("{name} has no TTL of its own, and name servers read the lines above it differently")]
+    AmbiguousTtl {
+        /// The record's owner.
+        name: Name,
+    },
     /// The new text would not hold the records wanted: data whose text no zone file can hold (only
     /// [`Opaque::Text`](crate::Opaque::Text) can be such), or a bug. Trying again does not help.
     #[error("the changed zone file would not hold the records wanted: {reason}")]
@@ -95,7 +102,8 @@ impl ZoneFile {
     /// Only lines that a change concerns differ. An update takes the place and the look of a line removed;
     /// new data goes behind the last record of its set, else of its name, else to the end of the file. A
     /// line that would inherit another owner or TTL than before, because the line above it changed, gets
-    /// it written in. If any record changes, the SOA serial is raised ([`raise_serial`]).
+    /// it written in. Without `$TTL`, new data whose TTL the lines below would inherit goes to the end of the
+    /// file. If any record changes, the SOA serial is raised ([`raise_serial`]).
     ///
     /// The text was read again and holds exactly the records wanted. Changes without effect give the
     /// same text.
@@ -103,6 +111,9 @@ impl ZoneFile {
         let plan = Plan::new(self, changes)?;
         if plan.ops.is_empty() && plan.added.is_empty() && plan.appended.is_empty() {
             return Ok(self.text.to_vec());
+        }
+        if let Some(record) = self.ambiguous_ttl() {
+            return Err(EditError::AmbiguousTtl { name: record.owner.clone() });
         }
         let serial = self.soa().map(|soa| (raise_serial(soa.serial, today), soa));
         let mut writer = Writer::new(self);
@@ -174,7 +185,22 @@ impl<'c> Plan<'c> {
             let of_name = records.get(&change.name).map(Vec::as_slice).unwrap_or_default();
             plan.change(file, change, of_name)?;
         }
+        plan.part_from_heirs(file);
         Ok(plan)
+    }
+
+    /// Moves what would pass its TTL on to the line below it to the end of the file.
+    fn part_from_heirs(&mut self, file: &ZoneFile) {
+        for (anchor, list) in &mut self.added {
+            let rest = file.records.iter().enumerate().skip(anchor + 1);
+            let below = rest.map(|(i, r)| (self.ops.get(&i), r)).find(|(op, _)| !matches!(op, Some(Op::Delete)));
+            let Some((_, heir)) = below else { continue };
+            if heir.ttl_explicit || file.directive_ttl_at(heir.start as usize).is_some() {
+                continue;
+            }
+            self.appended.extend(list.extract_if(.., |new| new.ttl != heir.ttl));
+        }
+        self.added.retain(|_, list| !list.is_empty());
     }
 
     fn change(&mut self, file: &ZoneFile, change: &'c SetChange, of_name: &[usize]) -> Result<(), EditError> {
@@ -227,6 +253,8 @@ struct Writer<'f> {
     /// The owner's record, if its line is in the new text as it was: for its spelling.
     carrier: Option<&'f Record>,
     last_ttl: Option<Ttl>,
+    /// Whether some servers take the SOA minimum although a TTL was written (see [`ZoneFile::ambiguous_ttl`]).
+    soa_decides: bool,
     /// The records that the new text should have.
     wanted: Vec<(&'f Name, Ttl, Cow<'f, Rdata>)>,
 }
@@ -240,6 +268,7 @@ impl<'f> Writer<'f> {
             owner: None,
             carrier: None,
             last_ttl: None,
+            soa_decides: file.soa.and_then(|i| file.records.get(i)).is_some_and(|soa| !soa.ttl_explicit),
             wanted: Vec::with_capacity(file.records.len() + 16),
         }
     }
@@ -269,7 +298,7 @@ impl<'f> Writer<'f> {
             patch.owner = Some(self.owner_text(record));
         }
         let in_line = if record.ttl_explicit { Some(record.ttl) } else { None };
-        if in_line.unwrap_or_else(|| self.inherited_ttl(start)) != ttl {
+        if in_line.or_else(|| self.inherited_ttl(start)) != Some(ttl) {
             patch.ttl = Some(ttl);
         }
         if record.ttl_explicit || patch.ttl.is_some() {
@@ -305,7 +334,7 @@ impl<'f> Writer<'f> {
             name: new.name,
             rdata: new.rdata,
             ttl: new.ttl,
-            needs_ttl: template.is_some_and(|t| t.ttl_explicit) || self.inherited_ttl(place) != new.ttl,
+            needs_ttl: template.is_some_and(|t| t.ttl_explicit) || self.inherited_ttl(place) != Some(new.ttl),
             same_owner: template
                 .is_some_and(|t| t.owner == *new.name && self.file.origin_at(t.start as usize).eq_case(origin)),
             may_inherit: self.owner == Some(new.name),
@@ -342,6 +371,9 @@ impl<'f> Writer<'f> {
         if file.records.len() != self.wanted.len() {
             return Err(mismatch(format!("{} records instead of {}", file.records.len(), self.wanted.len())));
         }
+        if let Some(record) = file.ambiguous_ttl() {
+            return Err(EditError::AmbiguousTtl { name: record.owner.clone() });
+        }
         Ok(self.out)
     }
 
@@ -355,9 +387,12 @@ impl<'f> Writer<'f> {
         spelling.unwrap_or_else(|| relative(&record.owner, origin))
     }
 
-    /// The TTL that a line without one has at `place`.
-    fn inherited_ttl(&self, place: usize) -> Ttl {
-        self.file.directive_ttl_at(place).or(self.last_ttl).unwrap_or(self.file.fallback_ttl)
+    /// The TTL that a line without one has at `place`; `None` where name servers disagree.
+    fn inherited_ttl(&self, place: usize) -> Option<Ttl> {
+        let fallback = self.file.fallback_ttl;
+        let directive = self.file.directive_ttl_at(place);
+        let ttl = directive.or(self.last_ttl).unwrap_or(fallback);
+        (directive.is_some() || !self.soa_decides || ttl == fallback).then_some(ttl)
     }
 
     fn newline(&self) -> &'static [u8] {

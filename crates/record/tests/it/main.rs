@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may unwrap")]
 
+mod irregular;
 mod rdata;
 mod strategies;
 mod zone_edit;

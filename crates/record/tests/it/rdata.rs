@@ -97,8 +97,8 @@ fn carried_data() {
 #[test]
 fn what_cannot_be_read_is_kept_as_text() {
     let cases = [
-        (RecordType::LOC, "60 9 N  24\t39 E 10m", "60 9 N 24 39 E 10m"),
-        (RecordType::SVCB, r#"1 a.  alpn="h2,h3" key7=x"#, r#"1 a. alpn="h2,h3" key7=x"#),
+        (RecordType::WKS, "10.0.0.1  6\t( 25 )", "10.0.0.1 6 ( 25 )"),
+        (RecordType::SVCB, r#"1 a.  alpn="h2,h3" port=x"#, r#"1 a. alpn="h2,h3" port=x"#),
         (RecordType::DS, "14480 13 2 not-hex", "14480 13 2 not-hex"),
         (RecordType::TLSA, "3 1 1 mdfiytq3=", "3 1 1 mdfiytq3="),
         (RecordType(999), "whatever \"x  y\"", "whatever \"x  y\""),

@@ -63,12 +63,12 @@ pub(crate) fn rtype() -> impl Strategy<Value = RecordType> {
 }
 
 fn text_only() -> impl Strategy<Value = Rdata> {
-    let svcb = "1 [a-z]{1,8}\\. alpn=\"h2,h3\" port=[0-9]{1,4}( key7=[a-z]{1,5})?";
-    let loc = "[0-9]{1,2} [0-9]{1,2} N [0-9]{1,2} E 10m";
+    let svcb = "1 [a-z]{1,8}\\. alpn=\"h2,h3\" port=[0-9]{1,4}x( key7=[a-z]{1,5})?";
+    let loc = "[0-9]{1,2} [0-9]{1,2} N [0-9]{1,2} E 10km";
     prop_oneof![
         svcb.prop_map(|text| (RecordType::SVCB, text)),
         loc.prop_map(|text| (RecordType::LOC, text)),
-        "host\\. (A|MX|TXT)( RRSIG)?".prop_map(|text| (RecordType::NSEC, text)),
+        "10\\.0\\.0\\.1 (TCP|6) (SMTP|25)".prop_map(|text| (RecordType::WKS, text)),
     ]
     .prop_map(|(rtype, text)| Rdata::Opaque(mailzone_record::Opaque::Text { rtype, text: text.into() }))
 }

@@ -2,7 +2,7 @@
 
 use mailzone_plan::document::ChangeDoc;
 
-use super::{TextOptions, change, count, latency, plan, remark, verify};
+use super::{TextOptions, change, count, latency, plan, verify};
 use crate::group::{Block, What, group};
 use crate::style::{Label, Line, Page};
 use crate::view::ApplyView;
@@ -10,26 +10,34 @@ use crate::view::ApplyView;
 /// Each change with its outcome, the journal, and the proof.
 pub fn apply(view: &ApplyView<'_>, options: &TextOptions) -> String {
     let mut page = Page::new(options.width, options.color);
-    let pick = |what: &What<'_>| matches!(what, What::Change(_) | What::Error(_));
+    // Errors have been shown with the plan.
+    let pick = |what: &What<'_>| matches!(what, What::Change(_));
     for block in &group(view.document, !options.full, pick).blocks {
         page.gap();
         page.line(&plan::header(block));
         for entry in &block.entries {
             match entry.what {
                 What::Change(change) => show_change(&mut page, block, change, options),
-                What::Error(error) => remark::error(&mut page, error, &|text| block.show(text).into_owned()),
-                What::Finding(_) | What::Allowed(_) | What::Unmanaged(_) => {}
+                What::Error(_) | What::Finding(_) | What::Allowed(_) | What::Unmanaged(_) => {}
             }
         }
     }
     page.gap();
     page.line(&sums(view));
+    let failed = view.document.zones.iter().filter(|zone| zone.error.is_some()).count();
+    if failed > 0 {
+        let words = format!("{} not applied: see the plan above", count(failed, "zone"));
+        page.line(&Line::new(0).put(Label::Error, words));
+    }
     if let Some(journal) = &view.journal {
         page.line(&Line::new(0).put(Label::Muted, "Journal: ").plain(options.redact.identifier(journal)));
     }
     if let Some(verification) = &view.verification {
         page.gap();
         page.append(&verify(verification, options));
+    }
+    if let Some(why) = view.unverified {
+        page.line(&Line::new(0).put(Label::Warning, "not verified: ").plain(why));
     }
     if let Some(report) = &view.latency {
         page.gap();
@@ -38,8 +46,9 @@ pub fn apply(view: &ApplyView<'_>, options: &TextOptions) -> String {
     let held = outcomes(view).filter(|outcome| *outcome == "held").count();
     if held > 0 {
         page.gap();
+        let it = if held == 1 { "it" } else { "them" };
         let words =
-            format!("{} held: nothing of it was sent. To go on once the servers answer: mailzone apply", are(held));
+            format!("{} held: nothing of {it} was sent. To go on once the servers answer: mailzone apply", are(held));
         page.line(&Line::new(0).put(Label::Warning, words));
     }
     page.finish()
@@ -51,7 +60,13 @@ fn show_change(page: &mut Page, block: &Block<'_>, change: &ChangeDoc, options: 
     let line = Line::new(2).put(label, format!("{word:<8}")).put(color, sign).plain(" ");
     page.line(&line.plain(block.show(&change.name)).plain(" ").plain(&change.rtype));
     if let Some(note) = &change.note {
-        page.line(&Line::new(12).put(Label::Muted, "because: ").plain(options.redact.text(&block.show(note))));
+        // Of what was done a note says what is to be known about it; of what was not, why.
+        let word = if change.outcome.as_deref() == Some("applied") {
+            (Label::Warning, "warning: ")
+        } else {
+            (Label::Muted, "because: ")
+        };
+        page.line(&Line::new(12).put(word.0, word.1).plain(options.redact.text(&block.show(note))));
     }
 }
 
@@ -92,6 +107,8 @@ fn are(changes: usize) -> String {
 mod tests {
     use insta::assert_snapshot;
 
+    use mailzone_plan::document::ErrorDoc;
+
     use super::*;
     use crate::Redactor;
     use crate::json;
@@ -112,6 +129,7 @@ mod tests {
             journal: Some("20260102T030405Z-1".into()),
             verification: None,
             latency: None,
+            unverified: None,
         };
         let options = TextOptions { redact: Redactor::new(), ..TextOptions::default() };
         assert_snapshot!(apply(&view, &options), @r#"
@@ -133,12 +151,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_to_be_known_of_what_was_done() {
+        let changes = vec![
+            with("applied", Some("the reload failed"), change("+", "example.com. TXT", &[])),
+            with("skipped", Some("it changed meanwhile"), change("+", "example.com. MX", &[])),
+        ];
+        let mut broken = zone("other.example", Vec::new());
+        broken.error = Some(ErrorDoc { kind: "refused".into(), message: "a CNAME".into(), remedy: String::new() });
+        let document = document(vec![zone("example.com", changes), broken]);
+        let unverified = Some("--wait none");
+        let view = ApplyView { document: &document, journal: None, verification: None, latency: None, unverified };
+        assert_snapshot!(apply(&view, &TextOptions::default()), @"
+        Zone example.com (files)
+          applied + example.com. TXT
+                    warning: the reload failed
+          skipped + example.com. MX
+                    because: it changed meanwhile
+
+        Apply: 1 applied, 1 skipped.
+        1 zone not applied: see the plan above
+        not verified: --wait none
+        ");
+    }
+
+    #[test]
     fn many_zones() {
         let mut document = parked(9);
         for zone in &mut document.zones {
             zone.changes.iter_mut().for_each(|change| change.outcome = Some("applied".into()));
         }
-        let view = ApplyView { document: &document, journal: None, verification: None, latency: None };
+        let view =
+            ApplyView { document: &document, journal: None, verification: None, latency: None, unverified: None };
         assert_snapshot!(apply(&view, &TextOptions::default()), @r#"
         9 zones (files): parked0.example, parked1.example, parked2.example, …
           applied + {zone}. MX

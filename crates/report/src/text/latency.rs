@@ -38,7 +38,7 @@ fn servers(page: &mut Page, report: &LatencyReport, options: &TextOptions) {
     for server in &report.servers {
         let (label, mark) = match server {
             LatencyServer { figures: Figures { received: 0, .. }, .. } => (Label::Error, "-"),
-            LatencyServer { over_budget: true, .. } => (Label::Warning, "!"),
+            LatencyServer { over_budget: Some(true), .. } => (Label::Warning, "!"),
             _ => (Label::Good, "+"),
         };
         let address = options.redact.address(&server.address).into_owned();
@@ -65,10 +65,12 @@ fn resolvers(page: &mut Page, report: &LatencyReport, options: &TextOptions) {
 }
 
 fn figures(figures: &Figures, options: &TextOptions) -> Vec<String> {
-    let mut cells = vec![figures.sent.to_string(), format!("{:.0} %", figures.loss * 100.0)];
+    let none = || "\u{2013}".to_owned();
+    let loss = figures.loss.map_or_else(none, |loss| format!("{:.0} %", loss * 100.0));
+    let mut cells = vec![figures.sent.to_string(), loss];
     let Figures { min_ms, median_ms, p95_ms, p99_ms, max_ms, .. } = *figures;
     for value in [min_ms, median_ms, p95_ms, p99_ms, max_ms] {
-        cells.push(value.map_or_else(|| "\u{2013}".to_owned(), |value| options.redact.millis(value)));
+        cells.push(value.map_or_else(none, |value| options.redact.millis(value)));
     }
     cells
 }
@@ -77,31 +79,36 @@ fn verdict(page: &mut Page, report: &LatencyReport, options: &TextOptions) {
     // The budget is configured, not measured: it is not redacted.
     let budget = format!("{} ms", report.budget_ms);
     let statistic = &report.statistic;
-    let fastest = report.servers.iter().filter_map(|server| server.figures.statistic(statistic)).reduce(f64::min);
-    let over = report.servers.iter().filter(|server| server.over_budget).count();
+    // As it is judged: over UDP; the longest time stands in for a quantile without enough answers.
+    let over_udp = report.servers.iter().filter(|server| server.transport == "udp").map(|server| &server.figures);
+    let fastest = over_udp.filter_map(|figures| figures.statistic(statistic).or(figures.max_ms)).reduce(f64::min);
+    let fastest = fastest.map(|ms| options.redact.millis(ms));
     let (label, sentence) = match (report.verdict, fastest) {
-        (_, None) => (Label::Error, "no server answered often enough to say".to_owned()),
-        (LatencyVerdict::Ok, Some(ms)) => (
+        (None, _) => (Label::Error, "no server could be asked from here: nothing was measured".to_owned()),
+        (Some(_), None) => (Label::Error, format!("no server answered over UDP: over the budget of {budget}")),
+        (Some(LatencyVerdict::Ok), Some(ms)) => (
             Label::Good,
-            format!(
-                "every server that answers is within the budget of {budget}; the fastest takes {}",
-                options.redact.millis(ms)
-            ),
+            format!("every server that could be asked is within the budget of {budget}; the fastest takes {ms}"),
         ),
-        (LatencyVerdict::Warning, Some(ms)) => (
-            Label::Warning,
-            format!(
-                "{over} of {} are over the budget of {budget}; the fastest takes {}",
-                report.servers.len(),
-                options.redact.millis(ms)
-            ),
-        ),
-        (LatencyVerdict::OverBudget, Some(ms)) => {
-            (Label::Error, format!("even the fastest takes {}: over the budget of {budget}", options.redact.millis(ms)))
+        (Some(LatencyVerdict::Warning), Some(ms)) => {
+            (Label::Warning, format!("{}; the fastest takes {ms}", too_slow(report, &budget)))
+        }
+        (Some(LatencyVerdict::OverBudget), Some(ms)) => {
+            (Label::Error, format!("even the fastest takes {ms}: over the budget of {budget}"))
         }
     };
     let line = Line::new(0).put(label, "Latency: ").plain(sentence).plain(format!(" ({statistic}, measured from "));
     page.line(&line.plain(options.redact.text(&report.vantage)).plain(")."));
+}
+
+/// `1 of 4 is over the budget of 100 ms`, or that some do not answer.
+fn too_slow(report: &LatencyReport, budget: &str) -> String {
+    let over = report.servers.iter().filter(|server| server.over_budget == Some(true)).count();
+    match over {
+        0 => "not every server answers".to_owned(),
+        1 => format!("1 of {} is over the budget of {budget}", report.servers.len()),
+        _ => format!("{over} of {} are over the budget of {budget}", report.servers.len()),
+    }
 }
 
 #[cfg(test)]
@@ -116,7 +123,7 @@ mod tests {
         Figures {
             sent: 20,
             received: 19,
-            loss: 0.05,
+            loss: Some(0.05),
             min_ms: Some(median - 1.0),
             median_ms: Some(median),
             max_ms: Some(median * 2.0),
@@ -129,15 +136,19 @@ mod tests {
             server: format!("ns{at}.example."),
             address: format!("192.0.2.{at}:53"),
             transport: "udp".into(),
-            figures: if median > 0.0 { figures(median) } else { Figures { sent: 20, loss: 1.0, ..Figures::default() } },
-            over_budget,
+            figures: if median > 0.0 {
+                figures(median)
+            } else {
+                Figures { sent: 20, loss: Some(1.0), ..Figures::default() }
+            },
+            over_budget: Some(over_budget),
         });
         LatencyReport {
             domains: vec!["example.com".into()],
             vantage: "build-7".into(),
             budget_ms: 100.0,
             statistic: "median".into(),
-            verdict,
+            verdict: Some(verdict),
             servers: servers.collect(),
             resolvers: Vec::new(),
         }
@@ -170,7 +181,7 @@ mod tests {
             resolver       cache  sent  loss      min   median  p95  p99      max
           + 192.0.2.53:53  cold     20   5 %  <ms> ms  <ms> ms    –    –  <ms> ms
           + 192.0.2.53:53  warm     20   5 %  <ms> ms  <ms> ms    –    –  <ms> ms
-        Latency: every server that answers is within the budget of 100 ms; the fastest takes <ms> ms
+        Latency: every server that could be asked is within the budget of 100 ms; the fastest takes <ms> ms
             (median, measured from build-7).
         "#);
     }
@@ -179,9 +190,20 @@ mod tests {
     fn some_over_and_none_answering() {
         let options = TextOptions { width: 0, ..TextOptions::default() };
         let some = report(LatencyVerdict::Warning, &[(12.0, false), (120.0, true)]);
-        assert_snapshot!(latency(&some, &options).lines().last().unwrap(), @"Latency: 1 of 2 are over the budget of 100 ms; the fastest takes 12.0 ms (median, measured from build-7).");
+        assert_snapshot!(latency(&some, &options).lines().last().unwrap(), @"Latency: 1 of 2 is over the budget of 100 ms; the fastest takes 12.0 ms (median, measured from build-7).");
         let none = report(LatencyVerdict::OverBudget, &[(0.0, true)]);
-        assert_snapshot!(latency(&none, &options).lines().last().unwrap(), @"Latency: no server answered often enough to say (median, measured from build-7).");
+        assert_snapshot!(latency(&none, &options).lines().last().unwrap(), @"Latency: no server answered over UDP: over the budget of 100 ms (median, measured from build-7).");
+        let nobody = LatencyReport {
+            verdict: None,
+            servers: vec![LatencyServer { figures: Figures::default(), over_budget: None, ..none.servers[0].clone() }],
+            ..none
+        };
+        assert_snapshot!(latency(&nobody, &options), @"
+        Latency of example.com
+            server        address       via  sent  loss  min  median  p95  p99  max
+          - ns0.example.  192.0.2.0:53  udp     0     –    –       –    –    –    –
+        Latency: no server could be asked from here: nothing was measured (median, measured from build-7).
+        ");
     }
 
     #[test]

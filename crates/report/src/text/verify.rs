@@ -40,6 +40,12 @@ fn show_domain(page: &mut Page, domain: &VerifiedDomain, options: &TextOptions) 
     let rows = rows(domain);
     let line = Line::new(0).put(label, word).plain(": ").put(Label::Heading, &domain.domain);
     page.line(&line.plain(sentence(domain, rows.len())));
+    if !rows.is_empty() {
+        let unasked: Vec<String> = unasked(domain).collect();
+        if !unasked.is_empty() {
+            page.line(&Line::new(2).put(Label::Warning, "not asked for: ").plain(some_of(&unasked, 3)));
+        }
+    }
     if let Some(reason) = &domain.reason {
         page.line(&Line::new(2).put(Label::Muted, "because: ").plain(options.redact.text(reason)));
     }
@@ -67,8 +73,18 @@ fn sentence(domain: &VerifiedDomain, servers: usize) -> String {
         Verdict::Verified => format!(", {records} as wanted at {addresses}"),
         Verdict::NotLive => ": the world is not told to ask these servers".to_owned(),
         Verdict::Incomplete => format!(", {records} asked for at {addresses}, not all as wanted"),
-        Verdict::Unchecked => ": no server was asked".to_owned(),
+        Verdict::Unchecked if servers == 0 => ": no server was asked".to_owned(),
+        Verdict::Unchecked => match domain.records.len() - unasked(domain).count() {
+            asked if asked < domain.records.len() => format!(", {asked} of {records} asked for at {addresses}"),
+            _ => ": no server could be reached from here".to_owned(),
+        },
     }
+}
+
+/// RRsets that no server was asked for.
+fn unasked(domain: &VerifiedDomain) -> impl Iterator<Item = String> + '_ {
+    let unasked = domain.records.iter().filter(|record| record.servers.is_empty());
+    unasked.map(|record| format!("{} {}", record.name, record.rtype))
 }
 
 /// What one address answered about all of a domain's RRsets.
@@ -224,6 +240,23 @@ mod tests {
           resolver 192.0.2.11:53: 1 current
           resolver 192.0.2.12:53: example.com. TXT stale, expected until 2026-01-02T04:04:05Z
         "#);
+    }
+
+    #[test]
+    fn partly_asked() {
+        let of_domain = record("example.com.", vec![server(1, State::Current)]);
+        let of_address = VerifiedRecord { rtype: "PTR".into(), ..record("7.2.0.192.in-addr.arpa.", Vec::new()) };
+        let mut half = domain("example.com", Verdict::Unchecked, vec![of_domain, of_address]);
+        half.reason = Some("the servers of 7.2.0.192.in-addr.arpa. could not be found: no answer".into());
+        assert_snapshot!(show(vec![half]), @"
+        Unchecked: example.com, 1 of 2 RRsets asked for at 1 server address
+          not asked for: 7.2.0.192.in-addr.arpa. PTR
+          because: the servers of 7.2.0.192.in-addr.arpa. could not be found: no answer
+            server        address       state
+          + ns1.example.  192.0.2.1:53  current
+        ");
+        let nobody = domain("example.com", Verdict::Unchecked, vec![record("example.com.", Vec::new())]);
+        assert_snapshot!(show(vec![nobody]), @"Unchecked: example.com: no server was asked");
     }
 
     #[test]

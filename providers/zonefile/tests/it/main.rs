@@ -46,7 +46,9 @@ impl Files {
         let zones = self.provider.zones().await.unwrap();
         let access = |zone: &Zone| match &zone.access {
             Access::ReadWrite => None,
-            Access::ReadOnly(reason) => Some(reason.replace(&*self.dir.path().to_string_lossy(), "DIR")),
+            Access::ReadOnly { reason, remedy } => {
+                Some(format!("{reason}; {remedy}").replace(&*self.dir.path().to_string_lossy(), "DIR"))
+            }
         };
         zones.iter().map(|zone| (zone.id.to_string(), access(zone))).collect()
     }

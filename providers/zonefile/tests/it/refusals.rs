@@ -55,6 +55,20 @@ async fn what_is_a_zone_says_the_listing() {
 }
 
 #[tokio::test]
+async fn a_ttl_that_servers_read_differently() {
+    let files = Files::new();
+    let mixed = "; no default\n@ 3600 IN SOA ns1 h 1 2 3 4 5\n NS ns1\n TXT \"a\"\n 60 TXT \"b\"\nwww A 192.0.2.9\n";
+    files.write("example.com.zone", mixed);
+    insta::assert_snapshot!(refused(&files, "example.com.zone").await, @"
+    refused
+    writing DIR/example.com.zone: www.example.com. has no TTL of its own, and name servers read the lines above it differently
+    remedy: put a `$TTL` line at the top of the file, with the TTL meant for records that give none
+    ");
+    files.write("example.com.zone", format!("; a default\n\n$origin example.com.\n$ttl 300\n{mixed}"));
+    assert_eq!(files.listed().await, [("example.com.zone".to_owned(), None)]);
+}
+
+#[tokio::test]
 async fn an_identifier_leads_nowhere_else() {
     let files = Files::new();
     let outside = tempfile::tempdir().unwrap();
