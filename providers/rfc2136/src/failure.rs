@@ -64,14 +64,14 @@ impl Rfc2136Provider {
         }
     }
 
-    /// REFUSED and NOTAUTH mean a missing right at one server and a missing zone at another: asking
-    /// for the zone tells.
+    /// REFUSED and NOTAUTH mean a missing right at one server and a missing zone at another, and Knot
+    /// says BADKEY to a key that it knows and that may not do this: asking for the zone tells.
     async fn denied(&self, zone: &Name, operation: String, rejection: Rejection, remedy: &str) -> ProviderError {
-        if !matches!(rejection, Rejection::Refused | Rejection::NotAuth) {
+        if !matches!(rejection, Rejection::Refused | Rejection::NotAuth | Rejection::BadKey) {
             return self.rejected(operation, rejection, remedy);
         }
         match self.find_zone(zone).await {
-            Ok(Some(found)) if found == *zone => self.rejected(operation, rejection, remedy),
+            Ok(Some(found)) if found == *zone => self.rejected(operation, Rejection::Refused, remedy),
             Ok(_) => {
                 let kind = ProviderErrorKind::NoZone(format!("the server has no zone {zone}"));
                 ProviderError::new(operation, kind, "create the zone at the server, or correct the configuration")
@@ -115,6 +115,10 @@ impl Rfc2136Provider {
             Rejection::Rcode(mailzone_wire::Rcode::NotImp) => (
                 ProviderErrorKind::Refused(text),
                 "use the zone's primary server, and one that supports AXFR and dynamic updates",
+            ),
+            Rejection::Rcode(mailzone_wire::Rcode::FormErr) => (
+                ProviderErrorKind::Refused(text),
+                "the server's log says more; PowerDNS answers so to record types that it does not know",
             ),
             _ => (ProviderErrorKind::Refused(text), "the server's log says more"),
         };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use mailzone_provider::{Access, ProviderError, Snapshot, Zone, ZoneId};
 use mailzone_record::{Name, RRset, RRsetKey, RecordType, Value};
-use mailzone_wire::{Query, Rcode, Record, SignedError, TsigKey, ask_signed, transfer};
+use mailzone_wire::{Query, Rcode, Record, Rejection, SignedError, TsigKey, ask_signed, transfer};
 use tokio::task::JoinSet;
 
 use crate::Rfc2136Provider;
@@ -73,7 +73,14 @@ async fn find(asking: Asking, name: Name) -> Result<Option<Name>, SignedError> {
     let mut candidate = Some(name);
     while let Some(name) = candidate {
         let query = Query::authoritative(name.clone(), RecordType::SOA);
-        let answer = ask_signed(asking.server, &query, asking.key.as_ref(), asking.timeout).await?;
+        let mut answer = ask_signed(asking.server, &query, asking.key.as_ref(), asking.timeout).await;
+        if asking.key.is_some() && matches!(answer, Err(SignedError::Rejected(Rejection::Refused | Rejection::NotAuth)))
+        {
+            // Knot refuses without a signature where it has no zone, PowerDNS where it does not
+            // like the key. Only the zone's name is taken from what nobody has signed.
+            answer = ask_signed(asking.server, &query, None, asking.timeout).await;
+        }
+        let answer = answer?;
         if !answer.authoritative || !matches!(answer.rcode, Rcode::NoError | Rcode::NxDomain) {
             tracing::debug!(server = %asking.server, %name, rcode = %answer.rcode, "no zone of this server");
             return Ok(None);

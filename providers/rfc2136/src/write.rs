@@ -138,7 +138,18 @@ fn message(zone: &Name, changes: &[&RRsetChange]) -> Update {
         // A server ignores the deletion of a zone's last NS record (RFC 2136 section 3.4.2.4): the new ones first.
         let apex_ns = name == zone && rtype == RecordType::NS;
         let (adds, removes) = difference(change, apex_ns);
-        removed.extend(removes.into_iter().map(|rdata| UpdateOperation::DeleteValue { name: name.clone(), rdata }));
+        let all_go = change.before().is_some_and(|before| distinct(before).len() == removes.len());
+        if all_go && !apex_ns {
+            // The prerequisite says what the set holds.
+            removed.push(UpdateOperation::DeleteRrset { name: name.clone(), rtype });
+        } else {
+            let delete = |rdata| UpdateOperation::DeleteValue { name: name.clone(), rdata };
+            for rdata in removes {
+                // PowerDNS compares as text, and its transfers give names the case of others before them.
+                removed.extend(lower_case(&rdata).map(delete));
+                removed.push(delete(rdata));
+            }
+        }
         if apex_ns { &mut first } else { &mut added }.extend(adds.into_iter().map(UpdateOperation::Add));
     }
     first.append(&mut removed);
@@ -167,6 +178,23 @@ fn difference(change: &RRsetChange, overlap: bool) -> (Vec<Record>, Vec<Rdata>) 
         }
     }
     (adds, removes)
+}
+
+/// The value with its name in lower case; `None` if it has none, or is so already.
+fn lower_case(rdata: &Rdata) -> Option<Rdata> {
+    let mut lower = rdata.clone();
+    let name = match &mut lower {
+        Rdata::Ns(name) | Rdata::Cname(name) | Rdata::Ptr(name) => name,
+        Rdata::Mx(mx) => &mut mx.exchange,
+        Rdata::Srv(srv) => &mut srv.target,
+        _ => return None,
+    };
+    let changed = name.to_lowercase();
+    if changed.eq_case(name) {
+        return None;
+    }
+    *name = changed;
+    Some(lower)
 }
 
 fn distinct(set: &RRset) -> Vec<Rdata> {
@@ -198,6 +226,7 @@ mod tests {
         let text = |operation: &UpdateOperation| match operation {
             UpdateOperation::Add(record) => format!("+ {} {} {}", record.ttl.as_secs(), record.rtype(), record.rdata),
             UpdateOperation::DeleteValue { rdata, .. } => format!("- {} {rdata}", rdata.rtype()),
+            UpdateOperation::DeleteRrset { rtype, .. } => format!("- {rtype}"),
             other => format!("{other:?}"),
         };
         update.operations.iter().map(text).collect()
@@ -208,8 +237,10 @@ mod tests {
         let mx = ["10 a.example.", "20 B.example."];
         let change = RRsetChange::new(set("MX", 60, &mx), set("MX", 60, &["10 c.example.", "20 b.example."])).unwrap();
         assert_eq!(operations(&[change]), ["- MX 10 a.example.", "+ 60 MX 10 c.example."]);
+        let less = RRsetChange::new(set("MX", 60, &mx), set("MX", 60, &["10 a.example."])).unwrap();
+        assert_eq!(operations(&[less]), ["- MX 20 b.example.", "- MX 20 B.example."]);
         let retimed = RRsetChange::new(set("MX", 60, &mx), set("MX", 90, &["20 b.example."])).unwrap();
-        assert_eq!(operations(&[retimed]), ["- MX 10 a.example.", "- MX 20 B.example.", "+ 90 MX 20 B.example."]);
+        assert_eq!(operations(&[retimed]), ["- MX", "+ 90 MX 20 B.example."]);
     }
 
     #[test]
@@ -217,6 +248,6 @@ mod tests {
         let new = RRsetChange::new(None, set("TXT", 60, &["x"])).unwrap();
         let old = RRsetChange::new(set("CNAME", 60, &["a."]), None).unwrap();
         let ns = RRsetChange::new(set("NS", 60, &["a."]), set("NS", 60, &["b."])).unwrap();
-        assert_eq!(operations(&[new, old, ns]), ["+ 60 NS b.", "- CNAME a.", "- NS a.", "+ 60 TXT \"x\""]);
+        assert_eq!(operations(&[new, old, ns]), ["+ 60 NS b.", "- CNAME", "- NS a.", "+ 60 TXT \"x\""]);
     }
 }
