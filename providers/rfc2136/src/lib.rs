@@ -8,6 +8,10 @@
 //! What does not fit into one message (64 KiB, some 500 changes) is refused and not split: two
 //! messages are neither one step nor all or nothing.
 //!
+//! PowerDNS compares values as text and gives names in a transfer the case of others before them: the
+//! deletion of one of several values is sent in lower case, too, which is how it stores names. It
+//! takes no update of a type that it does not know.
+//!
 //! DNSSEC: the server signs. RRSIG, NSEC and NSEC3 records follow from the others and are not
 //! part of a snapshot; the rest (DNSKEY, DS, CDS ...) is there like any record.
 

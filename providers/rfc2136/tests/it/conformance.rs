@@ -105,7 +105,7 @@ impl Harness for Served {
             let command = format!("delete {owner} {rtype}");
             if by_tool(&rtype) {
                 self.daemon.pdnsutil(&["delete-rrset", &apex, &relative(&Name::parse(&owner).unwrap()), &rtype]);
-            } else if !(owner == apex && ["SOA", "NS"].contains(&&*rtype)) && !commands.contains(&command) {
+            } else if (owner != apex || !["SOA", "NS"].contains(&&*rtype)) && !commands.contains(&command) {
                 commands.push(command);
             }
         }
@@ -127,7 +127,7 @@ impl Harness for Served {
     async fn edit(&self, zone: &Zone, key: &RRsetKey, after: Option<&RRset>) {
         let mut commands = vec![format!("delete {} {}", key.name, key.rtype)];
         if let Some(set) = after {
-            let ttl = set.ttl.map_or(3600, |ttl| ttl.as_secs());
+            let ttl = set.ttl.map_or(3600, mailzone_record::Ttl::as_secs);
             let add = |value: &mailzone_record::Value| format!("add {} {ttl} {} {}", set.name, set.rtype, value.rdata);
             commands.extend(set.values.iter().map(add));
         }
