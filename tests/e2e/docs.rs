@@ -72,3 +72,17 @@ fn the_readme_shows_the_worked_example_as_it_is() {
     let shown = readme.iter().find(|(_, block)| block.starts_with(first));
     assert_eq!(shown.map(|(_, block)| block.as_str()), Some(example.as_str()));
 }
+
+#[test]
+fn the_readme_shows_the_plan_as_it_is() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, rest) = readme.split_once("```text\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let project = Project::empty();
+    for name in ["mailzone.toml", "parked.txt", "keys/s2026.txt", "zones/example.test.zone"] {
+        project.write(name, fs::read(root.join("examples/try").join(name)).unwrap());
+    }
+    let plan = project.run_to(0, ["plan", "example.test"]).stdout;
+    assert!(plan.starts_with(shown), "{plan}");
+}

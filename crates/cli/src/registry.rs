@@ -17,6 +17,9 @@ use mailzone_wire::TsigKey;
 use crate::context::today;
 use crate::lazy::Lazy;
 
+/// The provider types of this version, sorted.
+pub(crate) const TYPES: &[&str] = &["rfc2136", "zonefile"];
+
 /// Makes the configured providers. Contacts none of them and reads no secret: that waits until one is asked.
 pub(crate) fn providers(settings: &Settings) -> Providers {
     let mut providers: Providers = BTreeMap::new();

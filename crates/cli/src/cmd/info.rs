@@ -6,6 +6,7 @@ use std::path::Path;
 use mailzone_engine::Code;
 
 use crate::args::{self, Format};
+use crate::registry;
 use crate::ui::Ui;
 
 /// The JSON Schema of the configuration.
@@ -51,13 +52,13 @@ pub(super) fn version(format: Format, ui: &Ui) -> Result<Code, Code> {
             let document = serde_json::json!({
                 "name": "mailzone",
                 "version": version,
-                "providers": ["zonefile"],
+                "providers": registry::TYPES,
                 "plan_format_version": mailzone_plan::document::FORMAT_VERSION,
                 "journal_format_version": mailzone_engine::journal::JOURNAL_VERSION,
             });
             mailzone_report::json::to_string(&document).unwrap_or_default()
         }
-        _ => format!("mailzone {version}\nproviders: zonefile\n"),
+        _ => format!("mailzone {version}\nproviders: {}\n", registry::TYPES.join(", ")),
     };
     ui.data(&text);
     Ok(Code::Done)
