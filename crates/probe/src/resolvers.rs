@@ -97,7 +97,7 @@ pub async fn wait_until_settled(
 
 /// How much longer an old answer may come from a cache, `since` after the last authoritative
 /// server got the new data: until the old RRset's TTL, or the negative TTL (RFC 2308 section 5: the
-/// lesser of the SOA's TTL and its last field), has run out, and a second more ([`GRAIN`]). Where the
+/// lesser of the SOA's TTL and its last field), has run out, and a second more. Where the
 /// state before is not known, `answered` decides: the TTL that the resolver itself gives. `None` if
 /// that time is over.
 pub fn gone_in(before: Before, since: Duration, answered: Option<Ttl>) -> Option<Duration> {
