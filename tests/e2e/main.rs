@@ -13,6 +13,7 @@ mod docs;
 mod examples;
 mod exit_codes;
 mod harness;
+mod hosts;
 mod hygiene;
 mod messy;
 mod resolvers;

@@ -63,6 +63,7 @@ const CODES: &[&str] = &[
     "PTR-01",
     "PTR-02",
     "PTR-03",
+    "PTR-05",
     "PTR-06",
     "SPF-01",
     "SPF-02",

@@ -447,10 +447,11 @@ fn zone_error(error: &ErrorDoc) -> ZoneError {
     ZoneError { kind, message: error.message.clone(), remedy: error.remedy.clone() }
 }
 
-/// What concerns no single zone: allow entries that have run out.
+/// What concerns no single zone: allow entries that have run out, and what the configuration alone shows.
 fn findings(compiled: &Compiled, options: &PlanOptions) -> Vec<Finding> {
     let selected = |domain: &Name| options.domains.is_empty() || options.domains.contains(domain);
     let expired = compiled.expired.iter().filter(|(allow, _)| allow.domain.as_ref().is_none_or(&selected));
+    let remarks = compiled.remarks.iter().filter(|(domain, _)| selected(domain)).map(|(_, finding)| finding.clone());
     expired
         .map(|(allow, until)| {
             let domain = allow.domain.as_ref().map(Name::to_text_without_dot).unwrap_or_default();
@@ -463,5 +464,6 @@ fn findings(compiled: &Compiled, options: &PlanOptions) -> Vec<Finding> {
                 "docs/configuration.md",
             )
         })
+        .chain(remarks)
         .collect()
 }

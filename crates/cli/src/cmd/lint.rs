@@ -56,6 +56,12 @@ fn lint(settings: &Settings, compiled: &Compiled) -> view::LintReport {
             .filter(|finding| !waived(&compiled.allow, finding, &claim.owner, &claim.domain));
         by_domain.entry(claim.domain.clone()).or_default().extend(found);
     }
+    for (domain, finding) in &compiled.remarks {
+        let owner = Name::parse(&finding.subject).unwrap_or_else(|_| domain.clone());
+        if !waived(&compiled.allow, finding, &owner, domain) {
+            by_domain.entry(domain.clone()).or_default().push(finding.clone());
+        }
+    }
     for (allow, until) in &compiled.expired {
         let Some(domain) = &allow.domain else { continue };
         by_domain.entry(domain.clone()).or_default().push(Finding::new(

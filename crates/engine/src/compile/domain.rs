@@ -131,14 +131,14 @@ impl Builder<'_> {
         let slot = self.mention(KindId::Dmarc, None);
         let Ok(owner) = domain.name.prepend("_dmarc") else { return };
         let Some((txt, cname)) = text_or_cname(&setting.value) else { return };
-        let mut relies_on: Vec<RRsetKey> = Vec::new();
+        // Consent is needed for reports whatever the policy is.
+        let mut relies_on: Vec<RRsetKey> = authorisations.needed_by(&domain.name).collect();
         // Without a policy above `none` nothing is lost that is not signed or authorised yet.
         if matches!(&setting.value, Wanted::Want(TextOrCname::Text(text)) if is_enforced(text)) {
             relies_on.extend(live_selectors(domain));
             if matches!(&domain.spf, Some(spf) if spf.value.wanted().is_some()) {
                 relies_on.push(RRsetKey { name: domain.name.clone(), rtype: RecordType::TXT });
             }
-            relies_on.extend(authorisations.needed_by(&domain.name));
         }
         self.text_or_cname(slot, &owner, Own::Candidates, txt, cname, setting.from_profile, |claim| {
             claim.relies_on.clone_from(&relies_on);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use mailzone_config::{Care, Host, Settings, Slot as Wanted};
-use mailzone_mailauth::{KindId, ptr};
+use mailzone_mailauth::{Finding, KindId, Severity, ptr};
 use mailzone_plan::{Claim, Own, Slot};
 use mailzone_record::{Name, RRsetKey, Rdata, RecordType};
 
@@ -82,6 +82,24 @@ pub(super) fn claims(
         }
     }
     None
+}
+
+/// A host that says another name than the one that its addresses lead to: receivers compare the two.
+pub(super) fn remark(settings: &Settings, host: &Host) -> Option<(Name, Finding)> {
+    if host.ptr == Care::Off || host.helo == host.name {
+        return None;
+    }
+    let domain = settings.domain_above(&host.name).map_or(&host.name, |domain| &domain.name);
+    let (name, helo) = (host.name.to_text_without_dot(), host.helo.to_text_without_dot());
+    let finding = Finding::new(
+        "PTR-05",
+        Severity::Warning,
+        host.name.to_string(),
+        format!("the host says {helo} in HELO, and the PTR of its addresses is {name}"),
+        "let the server say the host's name, or name the host after what it says",
+        "RFC 5321 section 4.1.4",
+    );
+    Some((domain.clone(), finding))
 }
 
 /// The RRsets with the addresses of a host whose addresses are written.

@@ -7,6 +7,7 @@ mod reports;
 use std::collections::HashMap;
 
 use mailzone_config::Settings;
+use mailzone_mailauth::Finding;
 use mailzone_plan::{Allow, Claim, DomainFacts, Slot, Target};
 use mailzone_record::{Name, RRsetKey};
 
@@ -19,6 +20,8 @@ pub struct Compiled {
     pub checks: Vec<PlacedClaim>,
     /// Claims that an earlier configuration made and this one does not.
     pub formerly: Vec<PlacedClaim>,
+    /// What the configuration alone shows to be wrong between its parts, with the domain that it is of.
+    pub remarks: Vec<(Name, Finding)>,
     /// The configured domains, sorted.
     pub domains: Vec<CompiledDomain>,
     /// Allow entries that have not run out.
@@ -61,6 +64,7 @@ pub fn compile(settings: &Settings, today: (i32, u8, u8)) -> Compiled {
         claims: Vec::new(),
         checks: Vec::new(),
         formerly: Vec::new(),
+        remarks: Vec::new(),
         domains: Vec::new(),
         allow: Vec::new(),
         expired: Vec::new(),
@@ -77,6 +81,7 @@ pub fn compile(settings: &Settings, today: (i32, u8, u8)) -> Compiled {
         });
     }
     for host in settings.hosts.values() {
+        compiled.remarks.extend(host::remark(settings, host));
         if let Some((domain, slot)) = host::claims(settings, host, &mut compiled.claims, &mut compiled.checks)
             && let Some(known) = compiled.domains.iter_mut().find(|known| known.facts.domain == domain)
         {

@@ -209,6 +209,7 @@ fn compiled(claims: &[PlacedClaim]) -> Compiled {
         },
     });
     Compiled {
+        remarks: Vec::new(),
         claims: claims.to_vec(),
         checks: Vec::new(),
         formerly: Vec::new(),
