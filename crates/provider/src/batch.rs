@@ -1,5 +1,7 @@
 use mailzone_record::{Name, RRset, RecordType};
 
+use crate::SideEffect;
+
 /// The changes of one stage in one zone.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -14,11 +16,13 @@ pub struct RRsetChange {
     after: Option<RRset>,
 }
 
-/// What a provider did, one result for each change of the batch, in its order.
-#[derive(Debug, Clone)]
+/// What a provider did.
+#[derive(Debug, Clone, Default)]
 pub struct Receipt {
-    /// The results.
+    /// One result for each change of the batch, in its order.
     pub results: Vec<ChangeResult>,
+    /// What happened to foreign records of the zone besides. Each is an error that is shown and journaled.
+    pub side_effects: Vec<SideEffect>,
 }
 
 /// What became of one change.

@@ -6,14 +6,19 @@
 mod batch;
 mod capability;
 mod error;
+mod judge;
+pub mod reverse;
+mod side_effect;
 mod snapshot;
 mod zone;
 
 use async_trait::async_trait;
+use mailzone_record::Name;
 
 pub use batch::{Batch, ChangeResult, Freshness, Outcome, RRsetChange, Receipt};
 pub use capability::{Capabilities, Refusal, TtlRange, TypeSet};
 pub use error::{Blame, ProviderError, ProviderErrorKind, Retry};
+pub use side_effect::{ExpectedSideEffect, SideEffect};
 pub use snapshot::Snapshot;
 pub use zone::{Access, ProviderId, Zone, ZoneId};
 
@@ -29,6 +34,17 @@ pub trait Provider: std::fmt::Debug + Send + Sync {
     /// Every zone that the credentials can see, to the last page; also those that can only be read.
     async fn zones(&self) -> Result<Vec<Zone>, ProviderError>;
 
+    /// The zone with this identifier, for credentials that may not list zones. `name` is the configured zone,
+    /// for services that do not tell. Default: looks through [`Provider::zones`].
+    async fn zone_by_id(&self, id: &ZoneId, name: Option<&Name>) -> Result<Zone, ProviderError> {
+        let _ = name;
+        let found = self.zones().await?.into_iter().find(|zone| zone.id == *id);
+        found.ok_or_else(|| {
+            let kind = ProviderErrorKind::NoZone(format!("{} holds no zone with the identifier {id}", self.id()));
+            ProviderError::new(format!("looking for the zone {id}"), kind, "check zone_id")
+        })
+    }
+
     /// Every RRset of the zone, types that it cannot write included (as opaque data). Must fail rather
     /// than return a part.
     async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError>;
@@ -36,6 +52,13 @@ pub trait Provider: std::fmt::Debug + Send + Sync {
     /// Why this change cannot be stored. No I/O.
     fn refuse(&self, change: &RRsetChange) -> Vec<Refusal> {
         self.capabilities().refuse(change)
+    }
+
+    /// The foreign RRsets that the service is expected to change by itself when these changes are written
+    /// (`GUARD-SIDE`). No I/O. Default: none.
+    fn side_effects(&self, snapshot: &Snapshot, changes: &[RRsetChange]) -> Vec<ExpectedSideEffect> {
+        let _ = (snapshot, changes);
+        Vec::new()
     }
 
     /// Carries out the changes of one stage. Must compare each change's `before` with what the zone
@@ -49,4 +72,8 @@ pub trait Provider: std::fmt::Debug + Send + Sync {
         let _ = (zone, receipt);
         Ok(())
     }
+
+    /// Ends what the provider holds open at the service (a session), once at the end of a run. Errors are nobody's
+    /// concern any more. Default: nothing.
+    async fn close(&self) {}
 }

@@ -1,6 +1,6 @@
 //! Writing: one UPDATE for a batch, with what the plan saw as prerequisites.
 
-use mailzone_provider::{Batch, ChangeResult, Freshness, Outcome, ProviderError, RRsetChange, Receipt, Snapshot};
+use mailzone_provider::{Batch, Freshness, Outcome, ProviderError, RRsetChange, Receipt};
 use mailzone_record::zonefile::FALLBACK_TTL;
 use mailzone_record::{Name, RRset, Rdata, RecordType};
 use mailzone_wire::{Prerequisite, Record, Update, UpdateError, UpdateOperation, update};
@@ -17,7 +17,7 @@ impl Rfc2136Provider {
         // A prerequisite compares data and no TTL: where only that changes the zone is read before.
         let read_first = changes.iter().any(only_ttl);
         let mut freshness = match read_first {
-            true => compare(changes, &self.read(zone).await?),
+            true => batch.compare(&self.read(zone).await?),
             false => vec![Freshness::AsPlanned; changes.len()],
         };
         // Whether an update was sent whose answer was lost: what is there by now may be ours.
@@ -29,12 +29,12 @@ impl Rfc2136Provider {
             let pending: Vec<_> = pending(changes, &freshness).collect();
             if pending.is_empty() {
                 let done = if lost.is_some() { Outcome::Applied } else { Outcome::Already };
-                return Ok(receipt(changes.iter().map(|_| (done, None))));
+                return Ok(Receipt::new(changes.iter().map(|_| (done, None))));
             }
             let message = message(zone, &pending);
             let sent = update(self.server, zone, &message, self.key.as_ref(), self.limits.message_timeout);
             match sent.await {
-                Ok(()) => return Ok(self.read_back(zone, changes, &freshness).await),
+                Ok(()) => return Ok(self.read_back(zone, batch, &freshness).await),
                 Err(UpdateError::Prerequisite(failure)) => {
                     tracing::debug!(%zone, %failure, "the zone is not as planned");
                 }
@@ -45,7 +45,7 @@ impl Rfc2136Provider {
                 Err(error) => return Err(self.update_error(zone, error).await),
             }
             freshness = match (self.read(zone).await, &lost) {
-                (Ok(snapshot), _) => compare(changes, &snapshot),
+                (Ok(live), _) => batch.compare(&live),
                 (Err(error), None) => return Err(error),
                 (Err(_), Some(lost)) => return Err(self.update_error(zone, lost.clone()).await),
             };
@@ -61,39 +61,11 @@ impl Rfc2136Provider {
     }
 
     /// The results of an update that the server has confirmed.
-    async fn read_back(&self, zone: &Name, changes: &[RRsetChange], before: &[Freshness]) -> Receipt {
-        let snapshot = match self.read(zone).await {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                let note = format!("the server confirmed it; it could not be read back: {error}");
-                return receipt(before.iter().map(|before| match before {
-                    Freshness::Already => (Outcome::Already, None),
-                    _ => (Outcome::Applied, Some(note.clone())),
-                }));
-            }
-        };
-        let results = changes.iter().zip(before).map(|(change, before)| {
-            let live = snapshot.get(change.name(), change.rtype());
-            match (before, change.compare(live)) {
-                (Freshness::Already, _) => (Outcome::Already, None),
-                (_, Freshness::Already) => (Outcome::Applied, None),
-                (_, Freshness::AsPlanned) => {
-                    (Outcome::Failed, Some("the server confirmed the update and holds what it held before".into()))
-                }
-                (_, Freshness::Stale) => match (change.after(), live) {
-                    (Some(after), Some(live)) if after.same_data(live) => {
-                        let ttl = live.ttl.unwrap_or(FALLBACK_TTL);
-                        (Outcome::Applied, Some(format!("the server stored it with a TTL of {} s", ttl.as_secs())))
-                    }
-                    _ => {
-                        let note = "the server confirmed the update and holds something else: somebody changed it, or \
-                                    it cannot store the values as they are";
-                        (Outcome::Unknown, Some(note.into()))
-                    }
-                },
-            }
-        });
-        receipt(results)
+    async fn read_back(&self, zone: &Name, batch: &Batch, before: &[Freshness]) -> Receipt {
+        match self.read(zone).await {
+            Ok(live) => Receipt::confirmed(batch, before, &live),
+            Err(error) => Receipt::not_read_back(before, &error),
+        }
     }
 }
 
@@ -102,26 +74,18 @@ fn only_ttl(change: &RRsetChange) -> bool {
     matches!((change.before(), change.after()), (Some(before), Some(after)) if before.same_data(after))
 }
 
-fn compare(changes: &[RRsetChange], live: &Snapshot) -> Vec<Freshness> {
-    changes.iter().map(|change| change.compare(live.get(change.name(), change.rtype()))).collect()
-}
-
 fn pending<'a>(changes: &'a [RRsetChange], freshness: &'a [Freshness]) -> impl Iterator<Item = &'a RRsetChange> {
     changes.iter().zip(freshness).filter(|(_, f)| **f == Freshness::AsPlanned).map(|(change, _)| change)
 }
 
 /// The results where a set is not as planned.
 fn stopped(freshness: &[Freshness], lost: bool) -> Receipt {
-    receipt(freshness.iter().map(|freshness| match freshness {
+    Receipt::new(freshness.iter().map(|freshness| match freshness {
         Freshness::Stale => (Outcome::Stale, None),
         Freshness::Already if lost => (Outcome::Applied, Some("the answer was lost; it is written".into())),
         Freshness::AsPlanned if lost => (Outcome::Unknown, Some("the answer was lost; it is not written".into())),
         _ => (Outcome::Skipped, None),
     }))
-}
-
-fn receipt(results: impl Iterator<Item = (Outcome, Option<String>)>) -> Receipt {
-    Receipt { results: results.map(|(outcome, note)| ChangeResult { outcome, note }).collect() }
 }
 
 /// One update for the changes: first all that goes, then all that comes, so that a CNAME and others

@@ -72,7 +72,7 @@ impl Store {
             Freshness::AsPlanned => Outcome::Applied,
         });
         let results = outcomes.map(|outcome| ChangeResult { outcome, note: None }).collect();
-        let mut receipt = Receipt { results };
+        let mut receipt = Receipt { results, ..Receipt::default() };
         if stale || !freshness.contains(&Freshness::AsPlanned) {
             return Ok(receipt);
         }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use mailzone_provider::{
-    Batch, Capabilities, ChangeResult, Freshness, Outcome, Provider, ProviderError, ProviderErrorKind, ProviderId,
-    Receipt, Retry, Snapshot, TtlRange, TypeSet, Zone,
+    Batch, Capabilities, Freshness, Outcome, Provider, ProviderError, ProviderErrorKind, ProviderId, Receipt, Retry,
+    Snapshot, TtlRange, TypeSet, Zone,
 };
 use mailzone_record::{Name, Origin, RRset, RRsetKey, Ttl, Value};
 
@@ -263,7 +263,7 @@ impl Held {
 }
 
 fn receipt(outcomes: impl IntoIterator<Item = Outcome>) -> Receipt {
-    Receipt { results: outcomes.into_iter().map(|outcome| ChangeResult { outcome, note: None }).collect() }
+    Receipt::new(outcomes.into_iter().map(|outcome| (outcome, None)))
 }
 
 fn no_zone(zone: &Zone) -> ProviderError {

@@ -1,0 +1,1 @@
+//! What the REST providers share: one client, retries, request budget, limits, redaction.

@@ -1,0 +1,1 @@
+//! IONOS as a provider: the hosting DNS API and IONOS Cloud DNS.

@@ -1,0 +1,1 @@
+//! netcup as a provider: the CCP API, CloudDNS, and PTR through the server control panel.

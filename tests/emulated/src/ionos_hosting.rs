@@ -1,0 +1,1 @@
+//! The IONOS hosting DNS API, emulated.

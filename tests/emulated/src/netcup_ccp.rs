@@ -1,0 +1,1 @@
+//! netcup's CCP API, emulated.

@@ -1,0 +1,1 @@
+//! netcup's CloudDNS API, emulated.

@@ -1,0 +1,1 @@
+//! netcup's server control panel, emulated.
