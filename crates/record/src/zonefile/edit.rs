@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::layout::{Layout, NewLine, Patch, new_line};
+use super::ttl::BindTtls;
 use super::{FALLBACK_TTL, Record, ZoneFile, raise_serial, relative};
 use crate::{Name, RRset, RRsetKey, Rdata, RecordType, Soa, Ttl};
 
@@ -253,8 +254,8 @@ struct Writer<'f> {
     /// The owner's record, if its line is in the new text as it was: for its spelling.
     carrier: Option<&'f Record>,
     last_ttl: Option<Ttl>,
-    /// Whether some servers take the SOA minimum although a TTL was written (see [`ZoneFile::ambiguous_ttl`]).
-    soa_decides: bool,
+    /// What BIND takes (see [`ZoneFile::ambiguous_ttl`]).
+    bind: Option<BindTtls<'f>>,
     /// The records that the new text should have.
     wanted: Vec<(&'f Name, Ttl, Cow<'f, Rdata>)>,
 }
@@ -268,7 +269,7 @@ impl<'f> Writer<'f> {
             owner: None,
             carrier: None,
             last_ttl: None,
-            soa_decides: file.soa.and_then(|i| file.records.get(i)).is_some_and(|soa| !soa.ttl_explicit),
+            bind: BindTtls::of(file),
             wanted: Vec::with_capacity(file.records.len() + 16),
         }
     }
@@ -298,12 +299,11 @@ impl<'f> Writer<'f> {
             patch.owner = Some(self.owner_text(record));
         }
         let in_line = if record.ttl_explicit { Some(record.ttl) } else { None };
-        if in_line.or_else(|| self.inherited_ttl(start)) != Some(ttl) {
+        if in_line.or_else(|| self.inherited_ttl(start, &record.owner, record.rdata.rtype())) != Some(ttl) {
             patch.ttl = Some(ttl);
         }
-        if record.ttl_explicit || patch.ttl.is_some() {
-            self.last_ttl = Some(ttl);
-        }
+        let explicit = record.ttl_explicit || patch.ttl.is_some();
+        self.pass_ttl(start, &record.owner, &record.rdata, ttl, explicit);
         self.owner = Some(&record.owner);
         let rdata = match (data, serial) {
             (Some(data), _) => Cow::Borrowed(data),
@@ -334,7 +334,8 @@ impl<'f> Writer<'f> {
             name: new.name,
             rdata: new.rdata,
             ttl: new.ttl,
-            needs_ttl: template.is_some_and(|t| t.ttl_explicit) || self.inherited_ttl(place) != Some(new.ttl),
+            needs_ttl: template.is_some_and(|t| t.ttl_explicit)
+                || self.inherited_ttl(place, new.name, new.rdata.rtype()) != Some(new.ttl),
             same_owner: template
                 .is_some_and(|t| t.owner == *new.name && self.file.origin_at(t.start as usize).eq_case(origin)),
             may_inherit: self.owner == Some(new.name),
@@ -343,9 +344,7 @@ impl<'f> Writer<'f> {
         };
         let layout = template.and_then(|record| Layout::of(self.file, record));
         self.out.extend_from_slice(&layout.map_or_else(|| new_line(&line), |layout| layout.line_like(&line)));
-        if line.needs_ttl {
-            self.last_ttl = Some(new.ttl);
-        }
+        self.pass_ttl(place, new.name, new.rdata, new.ttl, line.needs_ttl);
         self.owner = Some(new.name);
         self.carrier = None;
         self.wanted.push((new.name, new.ttl, Cow::Borrowed(new.rdata)));
@@ -388,11 +387,25 @@ impl<'f> Writer<'f> {
     }
 
     /// The TTL that a line without one has at `place`; `None` where name servers disagree.
-    fn inherited_ttl(&self, place: usize) -> Option<Ttl> {
-        let fallback = self.file.fallback_ttl;
-        let directive = self.file.directive_ttl_at(place);
-        let ttl = directive.or(self.last_ttl).unwrap_or(fallback);
-        (directive.is_some() || !self.soa_decides || ttl == fallback).then_some(ttl)
+    fn inherited_ttl(&self, place: usize, owner: &Name, rtype: RecordType) -> Option<Ttl> {
+        if let Some(directive) = self.file.directive_ttl_at(place) {
+            return Some(directive);
+        }
+        let ttl = self.last_ttl.unwrap_or(self.file.fallback_ttl);
+        let bind = self.bind.as_ref().and_then(|bind| bind.inherited(owner, rtype));
+        bind.is_none_or(|read| read == ttl).then_some(ttl)
+    }
+
+    /// Keeps in mind what the lines below `place` inherit from a record there.
+    fn pass_ttl(&mut self, place: usize, owner: &'f Name, rdata: &Rdata, ttl: Ttl, explicit: bool) {
+        if explicit {
+            self.last_ttl = Some(ttl);
+        }
+        if self.file.directive_ttl_at(place).is_none()
+            && let Some(bind) = &mut self.bind
+        {
+            bind.pass(owner, rdata, ttl, explicit);
+        }
     }
 
     fn newline(&self) -> &'static [u8] {

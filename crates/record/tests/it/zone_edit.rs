@@ -187,6 +187,44 @@ fn a_ttl_that_servers_read_differently_is_not_written_down() {
 }
 
 #[test]
+fn a_ttl_is_written_in_where_servers_would_come_to_differ() {
+    // Without c, BIND would hand the TTL of a's first LOC record down, RFC 1035 that of the second.
+    let text = "a A 192.0.2.7\n LOC 1 N 2 E  3m\n 3 LOC 1 N 2 E  3m\nc.example.com. 3 A 192.0.2.1\n@ A 192.0.2.1";
+    let without_c = [change("c", RecordType::A, &["192.0.2.1"], &[])];
+    insta::assert_snapshot!(edited(text, &without_c), @r"
+    -c.example.com. 3 A 192.0.2.1
+    -@ A 192.0.2.1
+    +@ 3 A 192.0.2.1
+    ");
+    // Without its first record, BIND would give the last one of a the second's TTL, and c too.
+    let text =
+        "@ 9 SOA ns h 1 2 3 4 5\na 5 A 192.0.2.1\n  3 A 192.0.2.2\nb 5 A 192.0.2.1\na A 192.0.2.3\nc A 192.0.2.4\n";
+    insta::assert_snapshot!(edited(text, &[change("a", RecordType::A, &["192.0.2.1"], &[])]), @r"
+    -@ 9 SOA ns h 1 2 3 4 5
+    -a 5 A 192.0.2.1
+    -  3 A 192.0.2.2
+    +@ 9 SOA ns h 2 2 3 4 5
+    +a 3 A 192.0.2.2
+    -a A 192.0.2.3
+    -c A 192.0.2.4
+    +a 5 A 192.0.2.3
+    +c 5 A 192.0.2.4
+    ");
+    // Between records that all have the SOA minimum, RFC 1035 would let b inherit the new TTL.
+    let text = "@ SOA ns h 1 2 3 4 5\na A 192.0.2.1\nb A 192.0.2.2\n";
+    let mut slower = change("a", RecordType::A, &[], &[]);
+    (slower.ttl, slower.retime) = (Ttl::from_secs(300), true);
+    insta::assert_snapshot!(edited(text, &[slower]), @r"
+    -@ SOA ns h 1 2 3 4 5
+    -a A 192.0.2.1
+    -b A 192.0.2.2
+    +@ SOA ns h 2 2 3 4 5
+    +a 300 A 192.0.2.1
+    +b 5 A 192.0.2.2
+    ");
+}
+
+#[test]
 fn a_new_line_passes_no_ttl_on() {
     let text = "@ 3600 IN SOA ns1 h 1 2 3 4 5\n NS ns1\nwww A 192.0.2.9\n";
     let mut new = change("@", RecordType::TXT, &[], &["\"v=spf1 -all\""]);
