@@ -295,7 +295,7 @@ impl<'f> Writer<'f> {
         let mut patch = Patch { owner: None, ttl: None, data, serial: serial.map(|(serial, _)| serial) };
         if !record.owner_inherited {
             self.carrier = Some(record);
-        } else if self.owner != Some(&record.owner) {
+        } else if !self.inherits(&record.owner) {
             patch.owner = Some(self.owner_text(record));
         }
         let in_line = if record.ttl_explicit { Some(record.ttl) } else { None };
@@ -330,24 +330,25 @@ impl<'f> Writer<'f> {
         }
         let origin = self.file.origin_at(place);
         let template = anchor.or_else(|| self.file.records.last());
+        let spelled = template.filter(|t| t.owner == *new.name);
+        let name = spelled.map_or(new.name, |t| &t.owner);
         let line = NewLine {
-            name: new.name,
+            name,
             rdata: new.rdata,
             ttl: new.ttl,
             needs_ttl: template.is_some_and(|t| t.ttl_explicit)
-                || self.inherited_ttl(place, new.name, new.rdata.rtype()) != Some(new.ttl),
-            same_owner: template
-                .is_some_and(|t| t.owner == *new.name && self.file.origin_at(t.start as usize).eq_case(origin)),
-            may_inherit: self.owner == Some(new.name),
+                || self.inherited_ttl(place, name, new.rdata.rtype()) != Some(new.ttl),
+            same_owner: spelled.is_some_and(|t| self.file.origin_at(t.start as usize).eq_case(origin)),
+            may_inherit: self.inherits(name),
             origin,
             newline,
         };
         let layout = template.and_then(|record| Layout::of(self.file, record));
         self.out.extend_from_slice(&layout.map_or_else(|| new_line(&line), |layout| layout.line_like(&line)));
-        self.pass_ttl(place, new.name, new.rdata, new.ttl, line.needs_ttl);
-        self.owner = Some(new.name);
+        self.pass_ttl(place, name, new.rdata, new.ttl, line.needs_ttl);
+        self.owner = Some(name);
         self.carrier = None;
-        self.wanted.push((new.name, new.ttl, Cow::Borrowed(new.rdata)));
+        self.wanted.push((name, new.ttl, Cow::Borrowed(new.rdata)));
     }
 
     fn append(&mut self, new: &Addition<'f>) {
@@ -376,12 +377,17 @@ impl<'f> Writer<'f> {
         Ok(self.out)
     }
 
+    /// Whether a line without an owner has this one here, in this case: BIND tells them apart.
+    fn inherits(&self, owner: &Name) -> bool {
+        self.owner.is_some_and(|above| above.eq_case(owner))
+    }
+
     /// How the owner of a line that inherited it is written: as it was, if the origin is the same.
     fn owner_text(&self, record: &Record) -> String {
         let origin = self.file.origin_at(record.start as usize);
         let spelling = self
             .carrier
-            .filter(|c| c.owner == record.owner && self.file.origin_at(c.start as usize).eq_case(origin))
+            .filter(|c| c.owner.eq_case(&record.owner) && self.file.origin_at(c.start as usize).eq_case(origin))
             .and_then(|c| Layout::of(self.file, c)?.owner());
         spelling.unwrap_or_else(|| relative(&record.owner, origin))
     }
@@ -397,7 +403,7 @@ impl<'f> Writer<'f> {
     }
 
     /// Keeps in mind what the lines below `place` inherit from a record there.
-    fn pass_ttl(&mut self, place: usize, owner: &'f Name, rdata: &Rdata, ttl: Ttl, explicit: bool) {
+    fn pass_ttl(&mut self, place: usize, owner: &'f Name, rdata: &'f Rdata, ttl: Ttl, explicit: bool) {
         if explicit {
             self.last_ttl = Some(ttl);
         }

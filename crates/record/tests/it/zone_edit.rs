@@ -129,6 +129,12 @@ fn a_line_keeps_the_owner_that_it_inherited() {
     -        IN AAAA 2001:db8::25 ; first
     +mail    IN AAAA 2001:db8::25 ; first
     "#);
+    let cases = "$TTL 60\na TXT x\nA TXT y\n  TXT z\n";
+    insta::assert_snapshot!(edited(cases, &[change("a", RecordType::TXT, &["y"], &[])]), @r#"
+    -A TXT y
+    -  TXT z
+    +A TXT z
+    "#);
     let tabs = "$TTL 60\na.b\tA\t192.0.2.1\n; comment\n$ORIGIN sub.example.com.\n\t\tTXT\tx\n\t\tTXT\ty\n";
     insta::assert_snapshot!(edited(tabs, &[change("a.b", RecordType::A, &["192.0.2.1"], &[])]), @r#"
     -a.b→A→192.0.2.1
@@ -187,6 +193,24 @@ fn a_ttl_that_servers_read_differently_is_not_written_down() {
 }
 
 #[test]
+fn records_that_stand_apart_have_no_ttl_in_common() {
+    let ambiguous = |text: &str| {
+        let file = zone(&format!("@ 9 SOA ns h 1 2 3 4 5\n{text}"));
+        file.ambiguous_ttl().map(|record| record.owner.to_string())
+    };
+    assert_eq!(ambiguous("a 5 A 192.0.2.1\nb 3 A 192.0.2.1\na A 192.0.2.2\n"), None);
+    let second = "a 5 A 192.0.2.1\nb 3 A 192.0.2.1\na 3 A 192.0.2.2\n 5 A 192.0.2.3\nc A 192.0.2.1\n";
+    assert_eq!(ambiguous(second).as_deref(), Some("c.example.com."));
+    // Nor have names in upper and lower case.
+    assert_eq!(ambiguous("a 5 A 192.0.2.1\nA 3 A 192.0.2.2\nc A 192.0.2.1\n"), None);
+    // A name server's addresses are not between the NS records, another host's are.
+    let glue = "s 5 NS n.s\nn.s 3 A 192.0.2.1\ns 3 NS n2.s\nc A 192.0.2.1\n";
+    assert_eq!(ambiguous(glue).as_deref(), Some("c.example.com."));
+    assert_eq!(ambiguous(&glue.replace("\ns 3", "\nx 4 A 192.0.2.1\ns 3")), None);
+    assert_eq!(ambiguous(&glue.replace("s 3 NS n2.s", "n.s 3 NS n2.s")), None);
+}
+
+#[test]
 fn a_ttl_is_written_in_where_servers_would_come_to_differ() {
     // Without c, BIND would hand the TTL of a's first LOC record down, RFC 1035 that of the second.
     let text = "a A 192.0.2.7\n LOC 1 N 2 E  3m\n 3 LOC 1 N 2 E  3m\nc.example.com. 3 A 192.0.2.1\n@ A 192.0.2.1";
@@ -196,20 +220,19 @@ fn a_ttl_is_written_in_where_servers_would_come_to_differ() {
     -@ A 192.0.2.1
     +@ 3 A 192.0.2.1
     ");
-    // Without its first record, BIND would give the last one of a the second's TTL, and c too.
-    let text =
-        "@ 9 SOA ns h 1 2 3 4 5\na 5 A 192.0.2.1\n  3 A 192.0.2.2\nb 5 A 192.0.2.1\na A 192.0.2.3\nc A 192.0.2.4\n";
-    insta::assert_snapshot!(edited(text, &[change("a", RecordType::A, &["192.0.2.1"], &[])]), @r"
+    // Without its first record, BIND would give the last A record of a the TTL of the second, and c too.
+    let text = "@ 9 SOA ns h 1 2 3 4 5\na 5 A 192.0.2.1\n  3 A 192.0.2.2\n  5 TXT x\n  A 192.0.2.3\nc A 192.0.2.4\n";
+    insta::assert_snapshot!(edited(text, &[change("a", RecordType::A, &["192.0.2.1"], &[])]), @r#"
     -@ 9 SOA ns h 1 2 3 4 5
     -a 5 A 192.0.2.1
     -  3 A 192.0.2.2
     +@ 9 SOA ns h 2 2 3 4 5
     +a 3 A 192.0.2.2
-    -a A 192.0.2.3
+    -  A 192.0.2.3
     -c A 192.0.2.4
-    +a 5 A 192.0.2.3
+    +  5 A 192.0.2.3
     +c 5 A 192.0.2.4
-    ");
+    "#);
     // Between records that all have the SOA minimum, RFC 1035 would let b inherit the new TTL.
     let text = "@ SOA ns h 1 2 3 4 5\na A 192.0.2.1\nb A 192.0.2.2\n";
     let mut slower = change("a", RecordType::A, &[], &[]);
