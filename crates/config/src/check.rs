@@ -1,10 +1,11 @@
 //! The structural check: every key known, every value of the right type and readable on its own.
 
 use crate::diagnostic::Diagnostic;
-use crate::keys::{LATER_PROVIDER_TYPES, PROVIDER_TYPES, SECRET, Shape, TableSpec};
+use crate::keys::{PROVIDER_TYPES, SECRET, Shape, TableSpec};
 use crate::raw::{Node, Report};
 use crate::source::Place;
 use crate::suggest::nearest;
+use crate::texts;
 
 /// Checks `node`, the value of `key`, against `shape`.
 pub(crate) fn shape(key: &str, node: &Node<'_>, shape: &Shape, report: &mut Report) {
@@ -24,6 +25,11 @@ pub(crate) fn shape(key: &str, node: &Node<'_>, shape: &Shape, report: &mut Repo
         }
         Shape::Integer { min, max } => {
             if !node.integer().is_some_and(|number| (*min..=*max).contains(&number)) {
+                report.add(Diagnostic::error(format!("`{key}` is not from {min} to {max}")).at(node.place()));
+            }
+        }
+        Shape::Number { min, max } => {
+            if !node.number().is_some_and(|number| (*min..=*max).contains(&number)) {
                 report.add(Diagnostic::error(format!("`{key}` is not from {min} to {max}")).at(node.place()));
             }
         }
@@ -82,6 +88,9 @@ pub(crate) fn table(node: &Node<'_>, spec: &TableSpec, report: &mut Report) {
         } else if spec.later.contains(&name) {
             let diagnostic = Diagnostic::error(format!("`{name}` is not in this version of mailzone"));
             report.add(diagnostic.at(place).help("remove it, or keep it for the version that has it"));
+        } else if let Some((_, reason)) = spec.never.iter().find(|(never, _)| *never == name) {
+            let diagnostic = Diagnostic::error(format!("`{name}` has no place in {}", spec.name)).at(place);
+            report.add(diagnostic.label(reason).help("remove it"));
         } else if spec.keys.iter().any(|key| key.name == name) {
             report.add(Diagnostic::error(format!("`{name}` has no place in {}", spec.name)).at(place));
         } else {
@@ -151,20 +160,15 @@ fn provider_spec(node: &Node<'_>, report: &mut Report) -> Option<&'static TableS
         return None;
     };
     let Some(name) = kind.text() else {
-        wrong_type("type", &kind, &Shape::Text(&crate::texts::NOT_EMPTY), report);
+        wrong_type("type", &kind, &Shape::Text(&texts::NOT_EMPTY), report);
         return None;
     };
     if let Some((_, spec)) = PROVIDER_TYPES.iter().find(|(known, _)| *known == name) {
         return Some(spec);
     }
-    let (message, help) = if LATER_PROVIDER_TYPES.contains(&name) {
-        (format!("the provider `{name}` is not in this version of mailzone"), available)
-    } else {
-        let near = nearest(name, types().chain(LATER_PROVIDER_TYPES.iter().copied()));
-        let hint = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-        (format!("no provider is called `{name}`"), format!("{hint}{available}"))
-    };
-    report.add(Diagnostic::error(message).at(kind.place()).help(help));
+    let hint = nearest(name, types()).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    let diagnostic = Diagnostic::error(format!("no provider is called `{name}`")).at(kind.place());
+    report.add(diagnostic.help(format!("{hint}{available}")));
     None
 }
 
@@ -180,8 +184,15 @@ fn lines_with_secrets(node: &Node<'_>, spec: Option<&TableSpec>, lines: &mut Vec
                 lines_with_secrets(&value, Some(inner), lines);
             }
             Some(Shape::Table(_)) => lines_of(&place, &value, lines),
+            // A base address with a user's name and password in it.
+            Some(Shape::Text(kind)) if std::ptr::eq(*kind, &texts::ENDPOINT) => {
+                if value.text().is_none_or(|text| text.contains('@')) {
+                    lines_of(&place, &value, lines);
+                }
+            }
             Some(_) => {}
             // A slip in the name of a key that takes no secret is shown.
+            None if spec.is_some_and(|spec| spec.never.iter().any(|(never, _)| *never == name)) => {}
             None if spec.is_some_and(|spec| spec.later.contains(&name) || is_near_plain(name, spec)) => {}
             None => lines_of(&place, &value, lines),
         }
@@ -219,6 +230,7 @@ fn has_type(node: &Node<'_>, shape: &Shape) -> bool {
     match shape {
         Shape::Bool | Shape::True => value.is_bool(),
         Shape::Integer { .. } => value.is_integer(),
+        Shape::Number { .. } => value.is_integer() || value.is_float(),
         Shape::Date => value.is_datetime(),
         Shape::Text(_) | Shape::Choice(_) => value.is_str(),
         Shape::List { .. } => value.is_array(),
@@ -247,6 +259,7 @@ pub(crate) fn expected(shape: &Shape) -> String {
         Shape::Bool => "true or false".to_owned(),
         Shape::True => "true".to_owned(),
         Shape::Integer { min, max } => format!("an integer from {min} to {max}"),
+        Shape::Number { min, max } => format!("a number from {min} to {max}"),
         Shape::Date => "a date such as 2026-12-01".to_owned(),
         Shape::Text(kind) => kind.name.to_owned(),
         Shape::Choice(words) => quoted_words(words),

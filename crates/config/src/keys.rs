@@ -3,7 +3,7 @@
 
 mod providers;
 
-pub(crate) use providers::{LATER_PROVIDER_TYPES, PROVIDER_TYPES};
+pub(crate) use providers::PROVIDER_TYPES;
 
 use crate::texts::{self, Fault};
 
@@ -16,6 +16,11 @@ pub(crate) enum Shape {
     Integer {
         min: i64,
         max: i64,
+    },
+    /// With a fraction or without.
+    Number {
+        min: f64,
+        max: f64,
     },
     /// A calendar day, unquoted.
     Date,
@@ -55,6 +60,8 @@ pub(crate) struct TableSpec {
     pub(crate) keys: &'static [Key],
     /// Keys that a later version will have: refused by name.
     pub(crate) later: &'static [&'static str],
+    /// Keys that others of its kind have and this one has no use for: refused with the reason.
+    pub(crate) never: &'static [(&'static str, &'static str)],
     /// Which of the keys may stand here.
     pub(crate) scope: u8,
 }
@@ -109,7 +116,7 @@ const fn joined(join: Join, key: Key) -> Key {
 }
 
 const fn table(name: &'static str, keys: &'static [Key]) -> TableSpec {
-    TableSpec { name, keys, later: &[], scope: ANYWHERE }
+    TableSpec { name, keys, later: &[], never: &[], scope: ANYWHERE }
 }
 
 const fn list(of: &'static Shape) -> Shape {
@@ -251,6 +258,7 @@ static TLSA: TableSpec = TableSpec {
         required(key("data", Shape::Text(&texts::HEX), "In hexadecimal.")),
     ],
     later: &["certificate_file"],
+    never: &[],
     scope: ANYWHERE,
 };
 
@@ -260,7 +268,13 @@ static GROUP_TABLE: TableSpec = TableSpec { name: "a group", scope: GROUP, ..dom
 static DOMAIN_TABLE: TableSpec = TableSpec { name: "a domain", scope: DOMAIN, ..domain_table() };
 
 const fn domain_table() -> TableSpec {
-    TableSpec { name: "", keys: DOMAIN_KEYS, later: &["bimi", "client_settings", "senders"], scope: ANYWHERE }
+    TableSpec {
+        name: "",
+        keys: DOMAIN_KEYS,
+        later: &["bimi", "client_settings", "senders"],
+        never: &[],
+        scope: ANYWHERE,
+    }
 }
 
 /// The keys of a domain, also of the tables that bring keys to domains.

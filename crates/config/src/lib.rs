@@ -5,6 +5,7 @@
 mod check;
 mod diagnostic;
 mod domain;
+mod endpoint;
 pub mod escape;
 mod keys;
 mod load;
@@ -14,6 +15,7 @@ mod merge;
 mod raw;
 mod schema;
 pub mod secret;
+mod service;
 mod settings;
 mod source;
 mod suggest;
@@ -24,8 +26,13 @@ pub use domain::{
     Allow, CaaSetting, Date, DkimKey, DkimSetting, Domain, MailUse, MtaSts, MtaStsHost, MtaStsMode, MtaStsSetting,
     MxSetting, RecordSetting, ReportAuthorisation, Slot, SpfSetting, TextOrCname,
 };
+pub use endpoint::Endpoint;
 pub use load::{MAX_FILE_SIZE, Source, load, parse};
 pub use schema::schema;
+pub use service::{
+    AccessKey, Cloudflare, CloudflareCredentials, Credential, Customary, Given, Ionos, IonosCloud, Limits, Netcup,
+    Route53,
+};
 pub use settings::{
     Care, Dns, EffectiveKey, Host, Latency, OnExceed, Propagation, ProviderSettings, Resolver, Rfc2136, Settings,
     Statistic, TlsaByPort, Tsig, TsigAlgorithm, Zonefile,

@@ -88,6 +88,14 @@ impl<'a> Node<'a> {
         integer(self.value)
     }
 
+    /// An integer or a number with a fraction; no infinity, no NaN.
+    pub(crate) fn number(&self) -> Option<f64> {
+        match self.integer() {
+            Some(integer) => Some(integer as f64),
+            None => self.value.as_float()?.as_str().parse::<f64>().ok().filter(|number| number.is_finite()),
+        }
+    }
+
     pub(crate) fn date(&self) -> Option<Date> {
         date(self.value)
     }

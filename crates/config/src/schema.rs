@@ -19,6 +19,7 @@ fn shape(of: &Shape, definitions: &mut Map<String, Value>) -> Value {
         Shape::Bool => json!({ "type": "boolean" }),
         Shape::True => json!({ "const": true }),
         Shape::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Shape::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
         // A TOML date has no type in JSON; editors hand it over as a string.
         Shape::Date => json!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" }),
         Shape::Text(kind) => {

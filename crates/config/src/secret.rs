@@ -21,6 +21,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::escape;
 use crate::raw::Node;
+use crate::service::{Credential, Customary, Given};
 
 /// The octets that a secret may have, its line end included.
 pub const MAX_SECRET_SIZE: usize = 64 << 10;
@@ -143,6 +144,31 @@ impl Secrets {
         let found = reference.resolve(env);
         known.insert(reference.clone(), found.clone());
         found
+    }
+}
+
+impl Secrets {
+    /// The secret and where it was; `None` where the table names none and no customary variable is set.
+    pub fn find(
+        &self,
+        credential: &Credential,
+        env: &Environment<'_>,
+    ) -> Result<Option<(Secret, SecretRef)>, SecretError> {
+        let reference = match credential {
+            Given::Named(named) => named.value.clone(),
+            Given::Customary(customary) => match customary.variable(env) {
+                Some(variable) => SecretRef::Env(variable.to_owned()),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some((self.get(&reference, env)?, reference)))
+    }
+}
+
+impl Customary {
+    /// The first variable that is set, and not to nothing: workflows set what they do not have to an empty text.
+    pub fn variable(&self, env: &Environment<'_>) -> Option<&'static str> {
+        self.variables.iter().copied().find(|name| env(name).is_some_and(|value| !value.is_empty()))
     }
 }
 

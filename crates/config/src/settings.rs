@@ -10,6 +10,7 @@ use mailzone_record::{Name, Tlsa, Ttl};
 use crate::diagnostic::Diagnostic;
 use crate::domain::{Domain, Slot};
 use crate::secret::SecretRef;
+use crate::service::{Cloudflare, Ionos, IonosCloud, Netcup, Route53};
 use crate::source::{Located, Place};
 
 /// A whole configuration, checked: every name that it refers to exists in it.
@@ -37,13 +38,23 @@ pub struct Settings {
 }
 
 /// How to reach a provider; one variant for each `type`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ProviderSettings {
     /// `type = "zonefile"`.
     Zonefile(Zonefile),
     /// `type = "rfc2136"`.
     Rfc2136(Rfc2136),
+    /// `type = "route53"`.
+    Route53(Box<Route53>),
+    /// `type = "cloudflare"`.
+    Cloudflare(Cloudflare),
+    /// `type = "netcup"`.
+    Netcup(Box<Netcup>),
+    /// `type = "ionos"`.
+    Ionos(Ionos),
+    /// `type = "ionos-cloud"`.
+    IonosCloud(IonosCloud),
 }
 
 /// A directory of `ORIGIN.zone` files.
@@ -65,6 +76,8 @@ pub struct Rfc2136 {
     pub server: SocketAddr,
     /// The key that signs; `None` for none.
     pub tsig: Option<Tsig>,
+    /// How many zones are asked or written at a time; `None` for the provider's own.
+    pub max_concurrency: Option<usize>,
     /// Of one exchange; `None` for the provider's own.
     pub timeout: Option<Duration>,
 }

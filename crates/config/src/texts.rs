@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use mailzone_record::{Name, NameError, RecordType, Ttl};
 
+use crate::endpoint::Endpoint;
 use crate::keys::TextKind;
 pub(crate) use crate::mail_texts::*;
 use crate::settings::Resolver;
@@ -84,6 +85,19 @@ pub(crate) static RESOLVER: TextKind = TextKind {
     name: "a resolver: ADDR, ADDR:PORT, [V6]:PORT or \"system\"",
     pattern: Some(r"^(system|[0-9A-Fa-f:.\[\]]+)$"),
     check: |text| resolver(text).map(drop),
+};
+pub(crate) static ENDPOINT: TextKind = TextKind {
+    name: "a base address such as \"https://HOST/PATH\"",
+    pattern: Some("^[Hh][Tt][Tt][Pp][Ss]?://"),
+    check: |text| Endpoint::parse(text).map(drop),
+};
+pub(crate) static CUSTOMER_NUMBER: TextKind = TextKind {
+    name: "a customer number",
+    pattern: Some("^[0-9]+$"),
+    check: |text| {
+        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if digits { Ok(()) } else { Err(Fault::new("not a customer number: it has digits only")) }
+    },
 };
 pub(crate) static HEX: TextKind =
     TextKind { name: "octets in hexadecimal", pattern: Some("^([0-9A-Fa-f]{2})+$"), check: |text| hex(text).map(drop) };

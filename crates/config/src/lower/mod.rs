@@ -5,6 +5,7 @@
 mod dkim;
 mod domain;
 mod mail;
+mod providers;
 mod services;
 
 use std::collections::{BTreeMap, HashMap};
@@ -62,7 +63,7 @@ pub(crate) fn lower<'a>(roots: &[Node<'a>], read: &mut Read<'_>, report: &mut Re
         warnings: Vec::new(),
     };
     for (name, (_, node)) in entries(roots, "providers", report) {
-        if let Some(provider) = services::provider(&node) {
+        if let Some(provider) = providers::provider(&node, report) {
             settings.providers.insert(name.to_owned(), provider);
         }
     }

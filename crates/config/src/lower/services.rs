@@ -1,8 +1,7 @@
-//! Providers, the tables about the DNS, and hosts.
+//! The tables about the DNS, and hosts.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
 
 use mailzone_record::{Name, Tlsa, Ttl};
 
@@ -10,11 +9,7 @@ use super::{Lowering, unknown};
 use crate::diagnostic::Diagnostic;
 use crate::domain::Slot;
 use crate::raw::{Node, Report};
-use crate::secret;
-use crate::settings::{
-    Care, Dns, Host, Latency, OnExceed, Propagation, ProviderSettings, Rfc2136, Settings, Statistic, Tsig,
-    TsigAlgorithm, Zonefile,
-};
+use crate::settings::{Care, Dns, Host, Latency, OnExceed, Propagation, Settings, Statistic};
 use crate::source::{Located, Place};
 use crate::texts;
 
@@ -60,48 +55,7 @@ pub(super) fn latency(node: Option<&Node<'_>>) -> Latency {
     }
 }
 
-pub(super) fn provider(node: &Node<'_>) -> Option<Located<ProviderSettings>> {
-    let settings = match node.get("type")?.text()? {
-        "zonefile" => ProviderSettings::Zonefile(zonefile(node)?),
-        "rfc2136" => ProviderSettings::Rfc2136(rfc2136(node)?),
-        _ => return None,
-    };
-    Some(located(node, settings))
-}
-
-fn zonefile(node: &Node<'_>) -> Option<Zonefile> {
-    let directory = node.file.directory.join(Path::new(node.get("directory")?.text()?));
-    let serve = node.get("serve").and_then(|serve| Some(located(&serve, texts::listen(serve.text()?).ok()?)));
-    let reload = node.get("reload").map(|reload| {
-        let words = reload.items().filter_map(|word| Some(word.text()?.to_owned())).collect();
-        located(&reload, words)
-    });
-    Some(Zonefile { directory, serve, reload })
-}
-
-fn rfc2136(node: &Node<'_>) -> Option<Rfc2136> {
-    let server = texts::server(node.get("server")?.text()?, 53).ok()?;
-    let tsig = match node.get("tsig") {
-        Some(table) => Some(tsig(&table)?),
-        None => None,
-    };
-    Some(Rfc2136 { server, tsig, timeout: duration(node, "timeout") })
-}
-
-fn tsig(node: &Node<'_>) -> Option<Tsig> {
-    let secret = node.get("secret")?;
-    Some(Tsig {
-        name: texts::name(node.get("name")?.text()?).ok()?,
-        algorithm: match node.get("algorithm").and_then(|word| word.text()) {
-            Some("hmac-sha384") => TsigAlgorithm::HmacSha384,
-            Some("hmac-sha512") => TsigAlgorithm::HmacSha512,
-            _ => TsigAlgorithm::HmacSha256,
-        },
-        secret: located(&secret, secret::reference(&secret)?),
-    })
-}
-
-fn duration(node: &Node<'_>, key: &str) -> Option<std::time::Duration> {
+pub(super) fn duration(node: &Node<'_>, key: &str) -> Option<std::time::Duration> {
     texts::duration(node.get(key)?.text()?).ok()
 }
 

@@ -239,3 +239,23 @@ fn fifo(directory: &Path) -> PathBuf {
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
     path
 }
+
+#[test]
+fn what_is_left_out_is_looked_for_in_the_environment() {
+    let customary = Customary { key: "api_token", variables: &["FIRST", "SECOND"] };
+    let credential = Given::Customary(customary);
+    let found = |set: &[(&str, &str)]| {
+        let env = |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+        let found = Secrets::default().find(&credential, &env).unwrap();
+        found.map(|(secret, from)| (secret.expose().to_owned(), from.to_string()))
+    };
+    let from = |value: &str, name: &str| Some((value.to_owned(), format!("the environment variable {name}")));
+    assert_eq!(found(&[("FIRST", "a"), ("SECOND", "b")]), from("a", "FIRST"));
+    assert_eq!(found(&[("FIRST", ""), ("SECOND", "b")]), from("b", "SECOND"));
+    assert_eq!(found(&[("THIRD", "c")]), None);
+    // What is named is not looked for elsewhere.
+    let file = SourceFile::new("mailzone.toml", "x");
+    let named = crate::Located { value: SecretRef::Env("NAMED".into()), place: file.place(0..1), from_profile: false };
+    let error = Secrets::default().find(&Given::Named(named), &|name| (name == "FIRST").then(|| "a".into()));
+    assert_eq!(error.unwrap_err().to_string(), "the environment variable NAMED is not set");
+}
