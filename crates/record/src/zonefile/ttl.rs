@@ -11,6 +11,8 @@ impl ZoneFile {
     /// RFC 1035 section 5.1 lets it inherit the last TTL written. BIND gives records of one type that stand
     /// together the TTL of the first, and what stands below inherits that; and behind an SOA record without
     /// a TTL it takes the SOA minimum for all that have none. A `$TTL` above it leaves no doubt.
+    ///
+    /// These two readings are compared. Knot DNS 3.2 lets nothing be inherited and takes 3600 seconds.
     pub fn ambiguous_ttl(&self) -> Option<&Record> {
         let mut bind = BindTtls::of(self)?;
         self.above_directive().find(|record| {
