@@ -20,6 +20,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("server", &["record", "wire"], &[]),
     ("probe", &["record", "wire"], &["server"]),
     ("durable", &[], &[]),
+    ("http", &["provider"], &[]),
     (
         "engine",
         &["record", "provider", "mailauth", "config", "plan", "probe", "durable"],
@@ -28,13 +29,17 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("report", &["record", "plan", "mailauth"], &[]),
     ("provider-zonefile", &["record", "provider", "durable"], &[]),
     ("provider-rfc2136", &["record", "provider", "wire"], &["server"]),
+    ("provider-cloudflare", &["record", "provider", "http"], &[]),
+    ("provider-ionos", &["record", "provider", "http"], &[]),
+    ("provider-netcup", &["record", "provider", "http"], &[]),
+    ("provider-route53", &["record", "provider", "http"], &[]),
 ];
 
 /// The crate that imports all others, and that nobody imports.
 const TOP: &str = "mailzone";
 
 /// Crates that only tests import; they import what they like.
-const FOR_TESTS: &[&str] = &["mailzone-conformance", "mailzone-interop"];
+const FOR_TESTS: &[&str] = &["mailzone-conformance", "mailzone-emulated", "mailzone-interop"];
 
 /// Crates that do nothing but compute.
 const PURE: &[&str] = &["record", "mailauth", "plan", "report", "config"];
