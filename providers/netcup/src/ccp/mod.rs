@@ -1,0 +1,9 @@
+//! The legacy CCP DNS API: one session for a run, one request at a time, whole zones.
+
+mod answer;
+mod codec;
+mod session;
+mod zone;
+
+pub(crate) use codec::refuse;
+pub(crate) use session::Ccp;

@@ -1,0 +1,94 @@
+//! From RRsets to single records: which of the records that a zone holds go, and which come.
+
+use mailzone_provider::RRsetChange;
+use mailzone_record::{Name, Origin, Protection, RRset, Rdata, RecordType, Ttl, Value};
+
+/// One record of a zone: what it means, and what the service sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed<T> {
+    pub(crate) name: Name,
+    pub(crate) rdata: Rdata,
+    pub(crate) ttl: Option<Ttl>,
+    /// Why nothing may change it, if so.
+    pub(crate) protection: Option<Box<str>>,
+    pub(crate) raw: T,
+}
+
+/// What the service calls a record and how it spells its data.
+pub(crate) trait Raw {
+    fn handle(&self) -> &str;
+    fn spelling(&self) -> &str;
+}
+
+/// What has to happen to the records of one RRset.
+#[derive(Debug)]
+pub(crate) struct Delta<'a, T> {
+    pub(crate) remove: Vec<&'a Listed<T>>,
+    pub(crate) add: Vec<Added<'a, T>>,
+}
+
+/// One record to come.
+#[derive(Debug)]
+pub(crate) struct Added<'a, T> {
+    pub(crate) name: &'a Name,
+    pub(crate) rdata: &'a Rdata,
+    pub(crate) ttl: Option<Ttl>,
+    /// A record of the set, as the zone holds it: its owner's spelling is taken over.
+    pub(crate) sibling: Option<&'a Listed<T>>,
+    /// The record with the same data that goes (its TTL is another one): its spelling is taken over.
+    pub(crate) same: Option<&'a Listed<T>>,
+}
+
+impl<T> Listed<T> {
+    fn rtype(&self) -> RecordType {
+        self.rdata.rtype()
+    }
+}
+
+/// The records as RRsets, in the order received. The TTL of a set is the shortest of its records.
+pub(crate) fn rrsets<T: Raw>(records: &[Listed<T>]) -> Vec<RRset> {
+    let mut at = std::collections::HashMap::new();
+    let mut sets: Vec<RRset> = Vec::new();
+    for record in records {
+        let origin = Origin { handle: Some(record.raw.handle().into()), spelling: Some(record.raw.spelling().into()) };
+        let value = Value { rdata: record.rdata.clone(), origin: Some(Box::new(origin)) };
+        let place = *at.entry((record.name.clone(), record.rtype())).or_insert_with(|| {
+            sets.push(RRset::new(record.name.clone(), record.rtype(), record.ttl, Vec::new()));
+            sets.len() - 1
+        });
+        let Some(set) = sets.get_mut(place) else { continue };
+        set.values.push(value);
+        set.ttl = set.ttl.min(record.ttl);
+        if let (None, Some(reason)) = (&set.protection, &record.protection) {
+            set.protection = Some(Protection { reason: reason.clone() });
+        }
+    }
+    sets
+}
+
+/// The difference between `live` and what `change` wants. Records with wanted data stay as they are, unless the change
+/// is one of the TTL.
+pub(crate) fn delta<'a, T>(change: &'a RRsetChange, live: &'a [Listed<T>]) -> Delta<'a, T> {
+    let old_ttl = change.before().and_then(|set| set.ttl);
+    let new_ttl = change.after().and_then(|set| set.ttl);
+    let retimed = new_ttl.is_some() && new_ttl != old_ttl;
+    let wanted = change.after().map_or(&[][..], |set| &set.values);
+
+    let of_set = |record: &&Listed<T>| record.name == *change.name() && record.rtype() == change.rtype();
+    let (mut keep, mut remove) = (Vec::new(), Vec::new());
+    for record in live.iter().filter(of_set) {
+        let stays = wanted.iter().any(|value| value.rdata == record.rdata) && (!retimed || record.ttl == new_ttl);
+        if stays { &mut keep } else { &mut remove }.push(record);
+    }
+    let sibling = live.iter().find(of_set);
+    let mut add: Vec<Added<'a, T>> = Vec::new();
+    for Value { rdata, .. } in wanted {
+        let there = keep.iter().any(|record| record.rdata == *rdata) || add.iter().any(|added| added.rdata == rdata);
+        if !there {
+            let same = remove.iter().copied().find(|record| record.rdata == *rdata);
+            let ttl = new_ttl.or_else(|| sibling.and_then(|record| record.ttl));
+            add.push(Added { name: change.name(), rdata, ttl, sibling, same });
+        }
+    }
+    Delta { remove, add }
+}
