@@ -447,7 +447,7 @@ fn five_for_a_configuration_that_changed_since_the_plan() {
 /// Holds a zone's lock as another run would.
 fn hold_lock(project: &Project, zone: &str) -> File {
     fs::create_dir_all(project.path(".mailzone/locks")).unwrap();
-    let lock = File::create(project.path(&format!(".mailzone/locks/{zone}@files.lock"))).unwrap();
+    let lock = File::create(project.path(&format!(".mailzone/locks/{zone}@files+{zone}.zone.lock"))).unwrap();
     lock.lock().unwrap();
     lock
 }

@@ -272,7 +272,7 @@ fn the_state_directory_is_private() {
     assert_eq!(project.read(".mailzone/.gitignore"), "*\n");
     assert_eq!(mode(".mailzone/.gitignore"), 0o600);
     assert_eq!(mode(".mailzone/journal.jsonl"), 0o600);
-    assert_eq!(mode(".mailzone/locks/example.test@files.lock"), 0o600);
+    assert_eq!(mode(".mailzone/locks/example.test@files+example.test.zone.lock"), 0o600);
 }
 
 #[test]

@@ -52,6 +52,8 @@ const CODES: &[&str] = &[
     "GUARD-MX",
     "GUARD-NEAR",
     "GUARD-NS",
+    "GUARD-ROLLBACK",
+    "GUARD-SIDE",
     "GUARD-SPF",
     "GUARD-SPF-NET",
     "GUARD-STS",

@@ -112,6 +112,7 @@ fn failed(domain: String, provider: &str, message: &str, remedy: &str) -> ZoneDo
         unmanaged: Vec::new(),
         allowed: Vec::new(),
         expected_visible: 0,
+        side_effects: Vec::new(),
     }
 }
 

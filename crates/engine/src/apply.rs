@@ -1,6 +1,6 @@
 //! Carries out a plan: every zone by itself, stage by stage (`design.md` section 9).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use mailzone_mailauth::Finding;
 use mailzone_plan::{Need, PlannedChange, Target};
 use mailzone_probe::Before;
-use mailzone_provider::{Batch, ChangeResult, Outcome, ProviderId};
+use mailzone_provider::{Batch, ChangeResult, Outcome, ProviderId, Receipt, SideEffect};
 use mailzone_record::{Name, RRsetKey};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::board::Board;
+use crate::board::{Board, Written};
 use crate::cancel::Cancel;
 use crate::event::{Event, Events};
 use crate::exit::Code;
@@ -73,6 +73,8 @@ pub struct AppliedZone {
     pub problem: Option<String>,
     /// What was seen afterwards.
     pub verification: Option<ZoneVerification>,
+    /// What the provider did to foreign records by itself; each is an error of the zone.
+    pub side_effects: Vec<SideEffect>,
 }
 
 /// Why a zone is not written although its plan has changes. Decided before anything is written.
@@ -119,7 +121,8 @@ pub async fn apply(zones: Vec<PlannedZone>, stops: &HashMap<usize, Stop>, contex
             problem: None,
             whom: None,
             others: HashMap::new(),
-            written: 0,
+            batches: 0,
+            side_effects: Vec::new(),
         };
         // Taken in this order and before the task begins, so that no zone holds a place that one it waits
         // for would need. The semaphore is never closed, so this always yields a permit.
@@ -181,7 +184,9 @@ struct ZoneTask {
     whom: Option<Whom>,
     /// Servers of other zones that needs are in.
     others: HashMap<Name, Whom>,
-    written: usize,
+    /// Batches so far.
+    batches: usize,
+    side_effects: Vec<SideEffect>,
 }
 
 /// Changes that go out together or not at all: a CNAME and what replaces it, else one alone.
@@ -200,7 +205,7 @@ impl ZoneTask {
         if self.zone.plan.changes.is_empty() {
             return self.end(None);
         }
-        let lock = match self.context.state.lock(&self.provider_id(), &self.zone.plan.zone.name) {
+        let lock = match self.context.state.lock(&self.provider_id(), &self.zone.plan.zone) {
             Ok(Some(lock)) => lock,
             Ok(None) => {
                 self.codes.push(Code::Stale);
@@ -226,13 +231,12 @@ impl ZoneTask {
         stages.dedup();
         for stage in stages {
             let mut ready: Vec<Unit> = Vec::new();
-            let mut waiting: Vec<Unit> = Vec::new();
+            let mut waiting: Vec<(Unit, String)> = Vec::new();
             for unit in self.units(stage) {
                 // What relies on nothing goes at once; what relies on something only when it is seen.
-                if self.needs(&unit).is_empty() || self.all_visible(&unit, Duration::ZERO).await {
-                    ready.push(unit);
-                } else {
-                    waiting.push(unit);
+                match self.all_visible(&unit, Duration::ZERO).await {
+                    Ok(()) => ready.push(unit),
+                    Err(why) => waiting.push((unit, why)),
                 }
             }
             if !self.send(ready).await {
@@ -241,12 +245,15 @@ impl ZoneTask {
             let mut seen: Vec<Unit> = Vec::new();
             let since = Instant::now();
             let patience = if self.context.wait == Wait::None { Duration::ZERO } else { self.deadline() };
-            for unit in waiting {
+            for (unit, why) in waiting {
                 let deadline = patience.saturating_sub(since.elapsed());
-                if !self.context.cancel.is_cancelled() && self.all_visible(&unit, deadline).await {
-                    seen.push(unit);
-                } else {
-                    self.hold(&unit);
+                let looked = match self.context.cancel.is_cancelled() {
+                    true => Err(why),
+                    false => self.all_visible(&unit, deadline).await,
+                };
+                match looked {
+                    Ok(()) => seen.push(unit),
+                    Err(why) => self.hold(&unit, &why),
                 }
             }
             if !self.send(seen).await {
@@ -273,39 +280,59 @@ impl ZoneTask {
         unit.iter().flat_map(|&at| self.zone.plan.changes[at].needs.iter().cloned()).collect()
     }
 
-    /// Whether everything that the unit relies on is visible at every reachable server of its zone.
-    async fn all_visible(&mut self, unit: &Unit, deadline: Duration) -> bool {
-        let mut by_zone: HashMap<Option<Name>, Vec<Target>> = HashMap::new();
+    /// Whether everything that the unit relies on is visible at every reachable server of its zone; if not, what
+    /// of it is not and why.
+    async fn all_visible(&mut self, unit: &Unit, deadline: Duration) -> Result<(), String> {
+        let mut by_zone: BTreeMap<Option<Name>, Vec<Target>> = BTreeMap::new();
         for need in self.needs(unit) {
             let own = need.zone.as_ref() == Some(&self.zone.plan.zone.name);
             if need.pending && !self.written_by_now(&need, own, deadline).await {
-                return false;
+                return Err(format!("{} is not written", need.target.key));
             }
             by_zone.entry(need.zone.clone()).or_default().push(need.target);
         }
         for (zone, targets) in by_zone {
-            let whom = match zone {
-                Some(zone) if zone == self.zone.plan.zone.name => self.whom_of_this_zone().await,
-                Some(zone) => self.whom_of(&zone).await,
-                None => self.whom_of(&targets[0].key.name.clone()).await,
+            let whom = match (zone, targets.first()) {
+                (Some(zone), _) if zone == self.zone.plan.zone.name => self.whom_of_this_zone().await,
+                (Some(zone), _) => self.whom_of(&zone).await,
+                (None, Some(target)) => self.whom_of(&target.key.name.clone()).await,
+                (None, None) => continue,
             };
             let context = &self.context;
-            let visible = context.verifier.visible(&whom, &targets, deadline, &context.events, &context.cancel).await;
-            if visible.contains(&false) {
-                return false;
+            let seen = context.verifier.visible(&whom, &targets, deadline, &context.events, &context.cancel).await;
+            let Some(seen) = seen else {
+                let why = match whom.live {
+                    Live::No(why) | Live::Unknown(why) => why,
+                    Live::Yes => format!("no name server of {} is known", whom.zone),
+                };
+                return Err(why);
+            };
+            if let Some((at, target)) = targets.iter().enumerate().find(|(at, _)| !seen.is_visible(*at)) {
+                return Err(self.not_served(&target.key, &seen.laggards(at)));
             }
         }
-        true
+        Ok(())
+    }
+
+    /// A set that is there at its provider and that the servers do not give: who confirmed it and when.
+    fn not_served(&self, key: &RRsetKey, servers: &str) -> String {
+        match self.board.written(key) {
+            Some(Written { provider, at: Some(at) }) => {
+                format!("{provider} confirmed {key} at {at}, and since then {servers}")
+            }
+            Some(Written { provider, at: None }) => format!("{provider} holds {key} as wanted, and {servers}"),
+            None => format!("of {key}, {servers}"),
+        }
     }
 
     /// Whether a change that is needed has been written: here, or by the task of another zone, which is
     /// waited for if there is time.
     async fn written_by_now(&self, need: &Need, own: bool, deadline: Duration) -> bool {
         if own {
-            return self.board.written(&need.target.key) == Some(true);
+            return self.board.written(&need.target.key).is_some();
         }
         if deadline.is_zero() {
-            return self.board.written(&need.target.key) == Some(true);
+            return self.board.written(&need.target.key).is_some();
         }
         tokio::select! {
             written = self.board.wait_for(&need.target.key) => written,
@@ -328,10 +355,17 @@ impl ZoneTask {
         // The semaphore is never closed, so this always yields a permit.
         let gate = Arc::clone(&self.gate);
         let _permit = gate.acquire().await;
-        self.written += 1;
+        self.batches += 1;
         let changes: Vec<&PlannedChange> = places.iter().map(|&at| &self.zone.plan.changes[at]).collect();
-        let intent =
-            Intent::new(&self.context.run, self.written, (self.context.now)(), &self.provider_id(), &zone, &changes);
+        let intent = Intent::new(
+            &self.context.run,
+            self.batches,
+            (self.context.now)(),
+            &self.provider_id(),
+            &zone,
+            &changes,
+            &self.zone.plan.targets,
+        );
         if let Err(error) = self.context.state.append(&Entry::Intent(intent.clone())) {
             self.fail(&error);
             return false;
@@ -339,12 +373,12 @@ impl ZoneTask {
         self.context.events.send(Event::Writing { zone: zone.name.clone(), changes: places.len() });
         let batch = Batch { changes: changes.iter().map(|planned| planned.change.clone()).collect() };
         let applied = provider.apply(&zone, &batch).await;
-        let (mut results, error) = match applied {
+        let (mut receipt, error) = match applied {
             Ok(receipt) => {
                 let settled = provider.settle(&zone, &receipt).await;
-                (receipt.results, settled.err())
+                (receipt, settled.err())
             }
-            Err(error) => (Vec::new(), Some(error)),
+            Err(error) => (Receipt::default(), Some(error)),
         };
         let conflict =
             error.as_ref().is_some_and(|error| matches!(error.kind, mailzone_provider::ProviderErrorKind::Conflict(_)));
@@ -353,11 +387,13 @@ impl ZoneTask {
             Some(_) if conflict => Outcome::Skipped,
             _ => Outcome::Failed,
         };
-        results.resize(places.len(), ChangeResult { outcome: missing, note: None });
+        receipt.results.resize(places.len(), ChangeResult { outcome: missing, note: None });
         let text = error.as_ref().map(ToString::to_string);
-        let entry = OutcomeEntry::new(&intent, (self.context.now)(), &results, text);
+        let now = (self.context.now)();
+        let entry = OutcomeEntry::new(&intent, now.clone(), &receipt, text);
         let noted = self.context.state.append(&Entry::Outcome(entry));
-        self.take_results(&places, results);
+        self.take_results(&places, receipt.results, &now);
+        self.take_side_effects(receipt.side_effects);
         if let Some(error) = error {
             self.codes.push(if conflict { Code::Stale } else { Code::Error });
             let doc = crate::zones::provider_error(&error);
@@ -372,7 +408,7 @@ impl ZoneTask {
         !self.codes.iter().any(|code| matches!(code, Code::Error | Code::Stale))
     }
 
-    fn take_results(&mut self, places: &[usize], results: Vec<ChangeResult>) {
+    fn take_results(&mut self, places: &[usize], results: Vec<ChangeResult>, now: &str) {
         for (&at, result) in places.iter().zip(results) {
             let outcome = match result.outcome {
                 Outcome::Applied => ChangeOutcome::Applied,
@@ -393,21 +429,41 @@ impl ZoneTask {
                 Outcome::Failed | Outcome::Unknown => self.codes.push(Code::Error),
                 Outcome::Applied | Outcome::Already | Outcome::Skipped => {}
             }
-            let written = matches!(outcome, ChangeOutcome::Applied | ChangeOutcome::Already);
+            let written = match outcome {
+                ChangeOutcome::Applied => Some(Some(now.to_owned())),
+                ChangeOutcome::Already => Some(None),
+                _ => None,
+            };
+            let written = written.map(|at| Written { provider: self.zone.provider_name.clone(), at });
             self.board.publish(self.key(at), written);
             self.outcomes[at] = (outcome, note);
         }
     }
 
-    fn hold(&mut self, unit: &Unit) {
+    /// What the provider did by itself is an error, and nothing more is written in the zone.
+    fn take_side_effects(&mut self, effects: Vec<SideEffect>) {
+        if effects.is_empty() {
+            return;
+        }
+        self.codes.push(Code::Error);
+        let sets = effects.iter().filter_map(|effect| effect.before.as_ref().or(effect.after.as_ref()));
+        let keys: BTreeSet<String> = sets.map(|set| set.key().to_string()).collect();
+        let keys = keys.into_iter().collect::<Vec<_>>().join(", ");
+        let provider = &self.zone.provider_name;
+        self.problem
+            .get_or_insert(format!("{provider} changed foreign records by itself: {keys}; no more was written"));
+        self.side_effects.extend(effects);
+    }
+
+    fn hold(&mut self, unit: &Unit, why: &str) {
         let needs: BTreeSet<String> = self.needs(unit).iter().map(|need| need.target.key.to_string()).collect();
         let note = format!(
-            "not sent: it relies on {}, which is not visible at every authoritative server; the next apply goes on",
+            "not sent: it relies on {}, which is not visible at every authoritative server: {why}; the next run goes on",
             needs.into_iter().collect::<Vec<_>>().join(", ")
         );
         for &at in unit {
             self.outcomes[at] = (ChangeOutcome::Held, Some(note.clone()));
-            self.board.publish(self.key(at), false);
+            self.board.publish(self.key(at), None);
         }
         self.codes.push(if self.context.cancel.is_cancelled() { Code::Interrupted } else { Code::NotVisible });
         self.context.events.send(Event::Held { zone: self.zone.plan.zone.name.clone(), changes: unit.len() });
@@ -444,6 +500,15 @@ impl ZoneTask {
         let excused = moving && verification.is_served(None);
         if verification.verdict() != Verdict::Verified && !excused {
             self.codes.push(Code::NotVisible);
+        }
+        for at in sent {
+            let key = self.key(at);
+            let Some(target) = verification.targets.iter().position(|target| target.key == key) else { continue };
+            if verification.state_of(target) == Verdict::Incomplete {
+                let why = self.not_served(&key, &verification.laggards(target));
+                let (_, note) = &mut self.outcomes[at];
+                *note = Some(note.take().map_or(why.clone(), |note| format!("{note}; {why}")));
+            }
         }
         Some(verification)
     }
@@ -517,11 +582,18 @@ impl ZoneTask {
     }
 
     fn end(self, verification: Option<ZoneVerification>) -> AppliedZone {
+        // What was written is noted already.
         for at in 0..self.outcomes.len() {
-            let written = matches!(self.outcomes[at].0, ChangeOutcome::Applied | ChangeOutcome::Already);
-            self.board.publish(self.key(at), written);
+            self.board.publish(self.key(at), None);
         }
-        AppliedZone { zone: self.zone, outcomes: self.outcomes, codes: self.codes, problem: self.problem, verification }
+        AppliedZone {
+            zone: self.zone,
+            outcomes: self.outcomes,
+            codes: self.codes,
+            problem: self.problem,
+            verification,
+            side_effects: self.side_effects,
+        }
     }
 }
 

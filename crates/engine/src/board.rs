@@ -1,14 +1,23 @@
-//! Which RRsets a run has written: how one zone's task waits for another's.
+//! Which RRsets a run has written, where and when: how one zone's task waits for another's.
 
 use std::collections::HashMap;
 
 use mailzone_record::RRsetKey;
 use tokio::sync::watch;
 
-/// Every change's end, once it is known: written or not.
+/// Every change's end, once it is known.
 #[derive(Debug)]
 pub(crate) struct Board {
-    ends: watch::Sender<HashMap<RRsetKey, bool>>,
+    ends: watch::Sender<HashMap<RRsetKey, Option<Written>>>,
+}
+
+/// A change that was written.
+#[derive(Debug, Clone)]
+pub(crate) struct Written {
+    /// The provider's name in the configuration.
+    pub(crate) provider: String,
+    /// When it confirmed, RFC 3339; `None` if there was nothing to write.
+    pub(crate) at: Option<String>,
 }
 
 impl Default for Board {
@@ -18,23 +27,23 @@ impl Default for Board {
 }
 
 impl Board {
-    /// Notes the end of a change. The first word counts.
-    pub(crate) fn publish(&self, key: RRsetKey, written: bool) {
+    /// Notes the end of a change, `None` if it was not written. The first word counts.
+    pub(crate) fn publish(&self, key: RRsetKey, written: Option<Written>) {
         self.ends.send_modify(|ends| {
             ends.entry(key).or_insert(written);
         });
     }
 
-    /// The end of a change, if it is known.
-    pub(crate) fn written(&self, key: &RRsetKey) -> Option<bool> {
-        self.ends.borrow().get(key).copied()
+    /// How and when a change was written, if it was by now.
+    pub(crate) fn written(&self, key: &RRsetKey) -> Option<Written> {
+        self.ends.borrow().get(key).cloned().flatten()
     }
 
-    /// Waits for the end of a change.
+    /// Waits for the end of a change: whether it was written.
     pub(crate) async fn wait_for(&self, key: &RRsetKey) -> bool {
         let mut ends = self.ends.subscribe();
         match ends.wait_for(|ends| ends.contains_key(key)).await {
-            Ok(ends) => ends.get(key).copied().unwrap_or(false),
+            Ok(ends) => ends.get(key).is_some_and(Option::is_some),
             Err(_) => false,
         }
     }

@@ -4,9 +4,9 @@
 //! the same `id` follows. An intent without an outcome is a run that was cut off: the zone itself tells
 //! what happened, and the next `apply` starts from there. No entry holds a secret.
 
-use mailzone_plan::document::SetDoc;
-use mailzone_plan::{PlannedChange, document::ChangeDoc};
-use mailzone_provider::{ChangeResult, Outcome, ProviderId, Zone};
+use mailzone_plan::document::{ChangeDoc, SetDoc, SideEffectDoc};
+use mailzone_plan::{Claim, Own, PlannedChange, Target};
+use mailzone_provider::{Outcome, ProviderId, Receipt, Zone};
 use serde::{Deserialize, Serialize};
 
 /// The journal's format.
@@ -51,6 +51,38 @@ pub struct JournalChange {
     pub after: Option<SetDoc>,
     /// The foreign values, in both.
     pub kept: Vec<String>,
+    /// Whose the other values are, for `rollback`; empty in entries of earlier versions, and of a foreign CNAME that
+    /// was replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<JournalClaim>,
+}
+
+/// One claim on an RRset of an intent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of a claim")]
+pub struct JournalClaim {
+    pub domain: String,
+    pub slot: String,
+    pub own: JournalOwn,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_name: bool,
+    /// Owner name and type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relies_on: Vec<String>,
+}
+
+/// Which values of an RRset a claim owned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JournalOwn {
+    /// All.
+    RRset,
+    /// Those that a receiver would select.
+    Candidates,
+    /// CAA records with one of these property tags.
+    Tags(Vec<String>),
+    /// Those that the claim lists.
+    Values,
 }
 
 /// What became of an intent.
@@ -66,6 +98,9 @@ pub struct OutcomeEntry {
     /// What the provider said when it failed as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What the provider did to foreign records by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub side_effects: Vec<SideEffectDoc>,
 }
 
 /// One run, as `mailzone history` lists it.
@@ -92,11 +127,14 @@ impl Intent {
         provider: &ProviderId,
         zone: &Zone,
         changes: &[&PlannedChange],
+        targets: &[Target],
     ) -> Self {
         let changes = changes
             .iter()
             .map(|planned| {
                 let doc = ChangeDoc::new(planned);
+                let key = planned.key();
+                let claims = targets.iter().filter(|target| target.key == key).flat_map(|target| &target.claims);
                 JournalChange {
                     name: doc.name,
                     rtype: doc.rtype,
@@ -104,6 +142,7 @@ impl Intent {
                     before: doc.before,
                     after: doc.after,
                     kept: doc.kept,
+                    claims: claims.map(JournalClaim::new).collect(),
                 }
             })
             .collect();
@@ -122,14 +161,32 @@ impl Intent {
 
 impl OutcomeEntry {
     /// What became of `intent`.
-    pub fn new(intent: &Intent, at: String, results: &[ChangeResult], error: Option<String>) -> Self {
+    pub fn new(intent: &Intent, at: String, receipt: &Receipt, error: Option<String>) -> Self {
         Self {
             version: JOURNAL_VERSION,
             run: intent.run.clone(),
             id: intent.id.clone(),
             at,
-            outcomes: results.iter().map(|result| outcome_text(result.outcome).to_owned()).collect(),
+            outcomes: receipt.results.iter().map(|result| outcome_text(result.outcome).to_owned()).collect(),
             error,
+            side_effects: receipt.side_effects.iter().filter_map(SideEffectDoc::new).collect(),
+        }
+    }
+}
+
+impl JournalClaim {
+    fn new(claim: &Claim) -> Self {
+        Self {
+            domain: claim.domain.to_lowercase().to_text_without_dot(),
+            slot: claim.slot.to_string(),
+            own: match &claim.own {
+                Own::RRset => JournalOwn::RRset,
+                Own::Candidates => JournalOwn::Candidates,
+                Own::CaaTags(tags) => JournalOwn::Tags(tags.clone()),
+                Own::Values(_) => JournalOwn::Values,
+            },
+            own_name: claim.own_name,
+            relies_on: claim.relies_on.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -211,6 +268,13 @@ mod tests {
                 before: None,
                 after: Some(set),
                 kept: vec![],
+                claims: vec![JournalClaim {
+                    domain: zone.into(),
+                    slot: "spf".into(),
+                    own: JournalOwn::Tags(vec!["issue".into()]),
+                    own_name: true,
+                    relies_on: vec![format!("{zone}. MX")],
+                }],
             }],
         })
     }
@@ -223,7 +287,26 @@ mod tests {
             at: "2026-01-02T03:04:06Z".into(),
             outcomes: vec![text.into()],
             error: None,
+            side_effects: vec![SideEffectDoc {
+                name: "example.com.".into(),
+                rtype: "MX".into(),
+                before: None,
+                after: None,
+                message: "gone".into(),
+                remedy: "put it back".into(),
+            }],
         })
+    }
+
+    /// Lines as the first version wrote them.
+    #[test]
+    fn old_entries_read() {
+        let intent = r#"{"event":"intent","version":1,"run":"r","id":"r/p/z/1","at":"t","provider":"p","zone":"z","zone_id":"z","changes":[{"name":"z.","type":"TXT","slots":["spf"],"before":null,"after":{"ttl":300,"values":["\"v=spf1 -all\""]},"kept":[]}]}"#;
+        let outcome = r#"{"event":"outcome","version":1,"run":"r","id":"r/p/z/1","at":"t","outcomes":["applied"]}"#;
+        let entries: Vec<Entry> = [intent, outcome].iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let [Entry::Intent(intent), Entry::Outcome(outcome)] = entries.as_slice() else { unreachable!("{entries:?}") };
+        assert!(intent.changes[0].claims.is_empty() && outcome.side_effects.is_empty());
+        assert_eq!(runs(&entries)[0].applied, 1);
     }
 
     #[test]

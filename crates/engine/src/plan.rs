@@ -1,23 +1,25 @@
 //! From settings to a plan of every zone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use mailzone_mailauth::{Equality, Finding, KindId, Severity};
 use mailzone_plan::document::{ErrorDoc, ZoneDoc};
 use mailzone_plan::{
-    Allow, Claim, Counts, Document, DomainFacts, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, formerly_managed,
-    plan_zone, resolve_needs,
+    Allow, Claim, Counts, Document, DomainFacts, Target, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan,
+    formerly_managed, plan_zone, resolve_needs,
 };
-use mailzone_provider::{Provider, ProviderId, Snapshot, Zone};
-use mailzone_record::{Name, Rdata};
+use mailzone_provider::{Provider, ProviderId, Snapshot, Zone, ZoneId};
+use mailzone_record::{Name, RRsetKey, Rdata};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::compile::{Compiled, PlacedClaim};
 use crate::event::{Event, Events};
+use crate::pointer;
+use crate::rollback::UndoneZone;
 use crate::saved::{Standing, standings};
-use crate::zones::{Providers, ZoneTable, provider_error};
+use crate::zones::{Asked, Providers, ZoneTable, provider_error};
 
 /// What to plan and how.
 #[derive(Debug, Default)]
@@ -63,25 +65,28 @@ pub struct PlannedZone {
 }
 
 /// A zone with what belongs into it, before it was read.
-struct Task {
-    provider_name: String,
-    provider: Arc<dyn Provider>,
-    zone: Zone,
-    claims: Vec<Claim>,
-    domains: Vec<Name>,
-    facts: Vec<DomainFacts>,
+pub(crate) struct Task {
+    pub(crate) provider_name: String,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) zone: Zone,
+    pub(crate) claims: Vec<Claim>,
+    pub(crate) domains: Vec<Name>,
+    pub(crate) facts: Vec<DomainFacts>,
     /// Only looked at.
-    checks: Vec<Claim>,
+    pub(crate) checks: Vec<Claim>,
     /// What an earlier configuration managed here.
-    formerly: Vec<Claim>,
+    pub(crate) formerly: Vec<Claim>,
+    /// What is taken back, where the claims are those of a rollback.
+    pub(crate) undone: Option<UndoneZone>,
 }
 
 /// How zones are read and planned.
-struct Reading {
-    allow: Vec<Allow>,
-    normalize: bool,
-    only: Option<BTreeSet<Name>>,
-    saved: Option<Arc<Document>>,
+#[derive(Debug, Default)]
+pub(crate) struct Reading {
+    pub(crate) allow: Vec<Allow>,
+    pub(crate) normalize: bool,
+    pub(crate) only: Option<BTreeSet<Name>>,
+    pub(crate) saved: Option<Arc<Document>>,
 }
 
 /// What finds a zone: provider, name, the provider's identifier.
@@ -102,7 +107,7 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
         claims.iter().filter_map(|placed| placed.provider.as_ref()).chain(of_domains).chain(formerly).collect()
     };
     events.send(Event::ListingZones { providers: names.len() });
-    let table = ZoneTable::list(providers, names).await;
+    let table = ZoneTable::ask(providers, to_ask(compiled, &selected, names, anywhere)).await;
 
     let mut homeless = Vec::new();
     let mut tasks = place(compiled, &claims, &selected, &table, providers, &mut homeless);
@@ -115,7 +120,14 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
         only: (!options.domains.is_empty()).then(|| options.domains.iter().cloned().collect()),
         saved: options.saved.clone(),
     };
-    let mut zones = read_and_plan(tasks, Arc::new(reading), events).await;
+    let zones = read_and_plan(tasks, Arc::new(reading), events).await;
+    let zones = in_order(zones, &compiled.targets());
+    PlanRun { zones, homeless, findings, normalize: options.normalize }
+}
+
+/// Sorts the zones, and gives every change its needs and its stage over all of them. `elsewhere` are the targets of
+/// the configuration, for what no zone of the run claims.
+pub(crate) fn in_order(mut zones: Vec<PlannedZone>, elsewhere: &HashMap<RRsetKey, Target>) -> Vec<PlannedZone> {
     zones.sort_by(|a, b| {
         (&a.plan.zone.name, &a.provider_name, &a.plan.zone.id).cmp(&(
             &b.plan.zone.name,
@@ -123,16 +135,14 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
             &b.plan.zone.id,
         ))
     });
-
-    let targets = compiled.targets();
     let mut plans: Vec<ZonePlan> = Vec::with_capacity(zones.len());
     let mut rest = Vec::with_capacity(zones.len());
     for zone in zones {
         plans.push(zone.plan);
         rest.push((zone.provider_name, zone.provider, zone.claims, zone.domains, zone.saved));
     }
-    resolve_needs(&mut plans, &|key| targets.get(key).cloned());
-    let zones = plans
+    resolve_needs(&mut plans, &|key| elsewhere.get(key).cloned());
+    plans
         .into_iter()
         .zip(rest)
         .map(|(plan, (provider_name, provider, claims, domains, saved))| PlannedZone {
@@ -143,8 +153,45 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
             domains,
             saved,
         })
-        .collect();
-    PlanRun { zones, homeless, findings, normalize: options.normalize }
+        .collect()
+}
+
+/// What each of the providers `names` is asked for. Where every domain names its zone by identifier, no list is
+/// needed, unless something (`anywhere`) belongs into whichever zone there is.
+fn to_ask(
+    compiled: &Compiled,
+    selected: &dyn Fn(Option<&Name>) -> bool,
+    names: BTreeSet<&String>,
+    anywhere: bool,
+) -> BTreeMap<String, Asked> {
+    let mut asked: BTreeMap<String, Asked> =
+        names.into_iter().map(|name| (name.clone(), Asked { listing: anywhere, ids: BTreeMap::new() })).collect();
+    let mut named: BTreeSet<&str> = BTreeSet::new();
+    // Domains that were not selected count too: theirs may be in a zone that is read.
+    let of_domains = compiled
+        .domains
+        .iter()
+        .map(|d| (&d.provider, d.zone.as_ref(), d.zone_id.as_ref(), selected(Some(&d.facts.domain))));
+    let now = compiled.claims.iter().map(|placed| (placed, selected(placed.domain.as_ref())));
+    let of_claims = now.chain(compiled.formerly.iter().map(|placed| (placed, true))).filter_map(|(placed, wanted)| {
+        Some((placed.provider.as_ref()?, placed.zone.as_ref(), placed.zone_id.as_ref(), wanted))
+    });
+    for (provider, zone, zone_id, wanted) in of_domains.chain(of_claims) {
+        let Some(entry) = asked.get_mut(provider) else { continue };
+        named.insert(provider);
+        match zone_id {
+            None => entry.listing = true,
+            Some(id) if wanted => {
+                let name = entry.ids.entry(ZoneId::new(id.as_str())).or_default();
+                *name = name.take().or_else(|| zone.cloned());
+            }
+            Some(_) => {}
+        }
+    }
+    for (name, entry) in &mut asked {
+        entry.listing |= !named.contains(name.as_str());
+    }
+    asked
 }
 
 impl PlanRun {
@@ -190,6 +237,7 @@ fn place(
                 facts: Vec::new(),
                 checks: Vec::new(),
                 formerly: Vec::new(),
+                undone: None,
             };
             tasks.insert(key.clone(), task);
         }
@@ -206,6 +254,7 @@ fn place(
         }
     }
     let mut placed_claims: Vec<(ZoneKey, Claim)> = Vec::new();
+    let mut pointers: BTreeMap<Name, Vec<&Claim>> = BTreeMap::new();
     for placed in claims {
         let owner = &placed.claim.owner;
         let found = match &placed.provider {
@@ -221,9 +270,17 @@ fn place(
             Err(error) => {
                 let domain = placed.domain.clone().unwrap_or_else(|| placed.claim.slot.domain.clone());
                 let provider = placed.provider.clone().unwrap_or_default();
+                if placed.claim.slot.kind == KindId::Ptr && error.kind == "no_zone" {
+                    pointers.entry(domain).or_default().push(&placed.claim);
+                    continue;
+                }
                 lost.entry(domain).or_insert((provider, error));
             }
         }
+    }
+    for (domain, claims) in pointers {
+        let error = pointer::no_zone(&claims, &table.unasked());
+        lost.entry(domain).or_insert((String::new(), error));
     }
     // A zone of which nothing is configured any more is read too: it is what `--base` asks about.
     let configured: BTreeSet<&Name> = compiled.domains.iter().map(|domain| &domain.facts.domain).collect();
@@ -314,7 +371,8 @@ fn place_checks(
         let owner = &placed.claim.owner;
         let found = match &placed.provider {
             Some(provider) => {
-                table.find(provider, owner, placed.zone.as_ref(), None).ok().map(|zone| (provider.as_str(), zone))
+                let zone_id = placed.zone_id.as_deref();
+                table.find(provider, owner, placed.zone.as_ref(), zone_id).ok().map(|zone| (provider.as_str(), zone))
             }
             None => table.find_anywhere(owner).ok(),
         };
@@ -370,7 +428,7 @@ fn check(claim: &Claim, snapshot: &Snapshot) -> Option<Finding> {
 }
 
 /// Reads and plans the zones, each provider's at most as many at a time as it bears.
-async fn read_and_plan(tasks: Vec<Task>, reading: Arc<Reading>, events: &Events) -> Vec<PlannedZone> {
+pub(crate) async fn read_and_plan(tasks: Vec<Task>, reading: Arc<Reading>, events: &Events) -> Vec<PlannedZone> {
     let total = tasks.len();
     let mut gates: BTreeMap<String, Arc<Semaphore>> = BTreeMap::new();
     let mut running = JoinSet::new();
@@ -399,11 +457,12 @@ async fn read_and_plan(tasks: Vec<Task>, reading: Arc<Reading>, events: &Events)
 }
 
 async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
-    let Task { provider_name, provider, zone, claims, domains, facts, checks, formerly } = task;
+    let Task { provider_name, provider, zone, claims, domains, facts, checks, formerly, undone } = task;
     let mut saved = BTreeMap::new();
     let plan = match provider.snapshot(&zone).await {
         Err(error) => ZonePlan::failed(zone, zone_error(&provider_error(&error))),
         Ok(snapshot) => {
+            let guards = undone.as_ref().map(|undone| undone.guards(&claims, &snapshot)).unwrap_or_default();
             let mut plan = plan_zone(&ZoneInput {
                 zone: &zone,
                 capabilities: provider.capabilities(),
@@ -413,6 +472,7 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
                 domains: &facts,
                 allow: &reading.allow,
                 normalize: reading.normalize,
+                guards: &guards,
                 only: reading.only.as_ref(),
             });
             if let Some(document) = &reading.saved {
@@ -426,6 +486,9 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
                 }
             }
             plan.unmanaged.sort();
+            if let Some(undone) = undone {
+                undone.tell(&mut plan);
+            }
             plan
         }
     };

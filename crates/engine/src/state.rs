@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mailzone_durable::{Lock, append_synced, create_private_dir, read_lines, write_private};
-use mailzone_provider::ProviderId;
-use mailzone_record::Name;
+use mailzone_provider::{ProviderId, Zone};
 
 use crate::journal::Entry;
 
@@ -43,12 +42,18 @@ impl StateDir {
     }
 
     /// Takes a zone's lock; `None` if another run holds it. It is held until dropped, or the process ends.
-    pub fn lock(&self, provider: &ProviderId, zone: &Name) -> Result<Option<Lock>, StateError> {
+    /// Zones of one name at one provider have a lock each.
+    pub fn lock(&self, provider: &ProviderId, zone: &Zone) -> Result<Option<Lock>, StateError> {
         self.create()?;
         let locks = self.path.join("locks");
         create_private_dir(&locks)?;
-        let name =
-            format!("{}@{}.lock", file_name(&zone.to_lowercase().to_text_without_dot()), file_name(provider.as_str()));
+        let label = zone.name.to_lowercase().to_text_without_dot();
+        let name = format!(
+            "{}@{}+{}.lock",
+            file_name(&label, LONGEST_LABEL),
+            file_name(provider.as_str(), LONGEST_ID),
+            file_name(zone.id.as_str(), LONGEST_ID)
+        );
         Ok(Lock::try_acquire_private(&locks.join(name))?)
     }
 
@@ -78,9 +83,13 @@ impl StateDir {
     }
 }
 
-/// A name that is one path component on every system: other octets than letters, digits, `.`, `-` and `_`
-/// as `%XX`.
-fn file_name(text: &str) -> String {
+/// File systems take names of 255 octets; these leave room for the rest of a lock's name.
+const LONGEST_LABEL: usize = 120;
+const LONGEST_ID: usize = 60;
+
+/// A name that is part of one path component on every system: other octets than letters, digits, `.`, `-` and `_`
+/// as `%XX`, at most `longest` octets.
+fn file_name(text: &str, longest: usize) -> String {
     use std::fmt::Write as _;
 
     let mut name = String::with_capacity(text.len());
@@ -92,9 +101,9 @@ fn file_name(text: &str) -> String {
             let _ = write!(name, "%{byte:02x}");
         }
     }
-    // A name of 255 octets may triple; file systems take 255 octets.
-    if name.len() > 200 {
-        name.truncate(150);
+    if name.len() > longest {
+        // What is left out tells names apart by its hash.
+        name.truncate(longest.saturating_sub(18));
         let _ = write!(name, "%%{:016x}", fnv(text.as_bytes()));
     }
     name
@@ -106,25 +115,38 @@ fn fnv(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use mailzone_provider::{Access, ZoneId};
+    use mailzone_record::Name;
+
     use super::*;
+
+    fn zone(name: &str, id: &str) -> Zone {
+        let name = Name::parse(name).unwrap();
+        Zone { id: ZoneId::new(id), name, access: Access::ReadWrite, nameservers: Vec::new() }
+    }
 
     #[test]
     fn file_names_are_single_components() {
-        assert_eq!(file_name("example.com"), "example.com");
-        assert_eq!(file_name("../x/y"), "%2e.%2fx%2fy");
-        assert!(file_name(&"/".repeat(255)).len() <= 200);
+        assert_eq!(file_name("example.com", 60), "example.com");
+        assert_eq!(file_name("../x/y", 60), "%2e.%2fx%2fy");
+        assert_eq!(file_name(&"/".repeat(255), 60).len(), 60);
+        assert_ne!(file_name(&"/".repeat(255), 60), file_name(&"/".repeat(254), 60));
     }
 
     #[test]
     fn one_lock_at_a_time() {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::new(dir.path().join(".mailzone"));
-        let zone = Name::parse("example.com").unwrap();
+        let zone = zone("example.com", "Z1");
         let provider = ProviderId::new("files");
         let first = state.lock(&provider, &zone).unwrap();
         assert!(first.is_some());
         assert!(state.lock(&provider, &zone).unwrap().is_none());
-        assert!(state.lock(&provider, &Name::parse("example.org").unwrap()).unwrap().is_some());
+        assert!(state.lock(&provider, &self::zone("example.org", "Z1")).unwrap().is_some());
+        let other = self::zone("example.com", "Z2");
+        assert!(state.lock(&provider, &other).unwrap().is_some(), "another zone of the name");
+        let long = self::zone(&vec!["a".repeat(60); 4].join("."), &"Z".repeat(300));
+        assert!(state.lock(&ProviderId::new("p".repeat(300)), &long).unwrap().is_some());
         drop(first);
         assert!(state.lock(&provider, &zone).unwrap().is_some());
     }
@@ -137,10 +159,10 @@ mod tests {
 
         let dir = tempfile::tempdir().unwrap();
         let state = StateDir::new(dir.path().join(".mailzone"));
-        let zone = Name::parse("example.com").unwrap();
+        let zone = zone("example.com", "Z1");
         let _held = state.lock(&ProviderId::new("files"), &zone).unwrap().unwrap();
         let mode = |path: &str| std::fs::metadata(state.path().join(path)).unwrap().permissions().mode() & 0o7777;
         assert_eq!((mode("."), mode("locks")), (0o700, 0o700));
-        assert_eq!((mode("locks/example.com@files.lock"), mode(".gitignore")), (0o600, 0o600));
+        assert_eq!((mode("locks/example.com@files+Z1.lock"), mode(".gitignore")), (0o600, 0o600));
     }
 }

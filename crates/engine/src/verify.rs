@@ -302,7 +302,8 @@ impl Verifier {
         }
     }
 
-    /// Whether each target is visible at every reachable server, asked until the deadline.
+    /// Whether each target is visible at every reachable server, asked until the deadline; `None` if there is
+    /// nobody to ask.
     pub(crate) async fn visible(
         &self,
         whom: &Whom,
@@ -310,9 +311,9 @@ impl Verifier {
         deadline: Duration,
         events: &Events,
         cancel: &Cancel,
-    ) -> Vec<bool> {
+    ) -> Option<ZoneVerification> {
         if whom.endpoints.is_empty() || targets.is_empty() {
-            return vec![false; targets.len()];
+            return None;
         }
         let question = Question {
             targets: targets.iter().map(|target| (target.clone(), Before::Unknown)).collect(),
@@ -320,8 +321,7 @@ impl Verifier {
             deadline,
         };
         let quiet = Self { resolvers: Arc::from([]), ..self.clone() };
-        let seen = quiet.verify(whom, question, events, cancel).await;
-        (0..targets.len()).map(|at| seen.visible.as_ref().is_some_and(|visible| visible.contains(at))).collect()
+        Some(quiet.verify(whom, question, events, cancel).await)
     }
 }
 
@@ -354,11 +354,45 @@ impl ZoneVerification {
         targets.map(|(at, _)| self.state_of(at)).all(|verdict| verdict == Verdict::Verified)
     }
 
+    /// Whether every reachable server gives the target.
+    pub(crate) fn is_visible(&self, target: usize) -> bool {
+        self.visible.as_ref().is_some_and(|visible| visible.contains(target))
+    }
+
+    /// What the servers say that keep a target from being visible everywhere, as the end of a sentence.
+    pub(crate) fn laggards(&self, target: usize) -> String {
+        let mut said: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for seen in self.servers.iter().filter(|seen| seen.target == target && seen.state != State::Current) {
+            let words = match seen.state {
+                State::Stale | State::Missing => "answers with the old data",
+                _ if self.is_excused(seen) => continue,
+                State::Lame => "gives no authoritative answer",
+                _ => "does not answer",
+            };
+            let address = seen.endpoint.address;
+            let server = match &seen.endpoint.server {
+                Some(name) => format!("{} ({address})", name.to_lowercase()),
+                None => address.to_string(),
+            };
+            said.entry(words).or_default().push(server);
+        }
+        let some = |servers: &[String]| match servers.len() {
+            0..=3 => servers.join(", "),
+            more => format!("{} and {} more", servers.iter().take(3).cloned().collect::<Vec<_>>().join(", "), more - 3),
+        };
+        let parts: Vec<String> = said.iter().map(|(words, servers)| format!("{} {words}", some(servers))).collect();
+        if parts.is_empty() { "no server gives it".to_owned() } else { parts.join("; ") }
+    }
+
+    fn is_excused(&self, seen: &Observation) -> bool {
+        self.down.contains(&seen.endpoint.address) || seen.is_unreachable_from_here()
+    }
+
     fn verdict_of(&self, target: usize) -> Verdict {
         if matches!(self.live, Live::No(_)) { Verdict::NotLive } else { self.state_of(target) }
     }
 
-    fn state_of(&self, target: usize) -> Verdict {
+    pub(crate) fn state_of(&self, target: usize) -> Verdict {
         if self.servers.is_empty() {
             return Verdict::Unchecked;
         }
@@ -368,8 +402,7 @@ impl ZoneVerification {
                 State::Current => current = true,
                 State::Stale | State::Missing => return Verdict::Incomplete,
                 State::Lame | State::Unreachable => {
-                    let excused = self.down.contains(&seen.endpoint.address) || seen.is_unreachable_from_here();
-                    if !excused {
+                    if !self.is_excused(seen) {
                         return Verdict::Incomplete;
                     }
                 }

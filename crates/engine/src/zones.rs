@@ -1,49 +1,80 @@
 //! Which zone of which provider a name belongs to.
+//!
+//! A provider is asked for its list of zones once. Zones that the configuration names by identifier need no list:
+//! where all of a provider's are, or its credentials may not list zones, each is asked for by itself, once.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mailzone_plan::document::ErrorDoc;
-use mailzone_provider::{Provider, ProviderError, ProviderErrorKind, Zone};
+use mailzone_provider::{Provider, ProviderError, ProviderErrorKind, Zone, ZoneId};
 use mailzone_record::Name;
 use tokio::task::JoinSet;
 
 /// The providers of a configuration by their names in it.
 pub type Providers = BTreeMap<String, Arc<dyn Provider>>;
 
-/// The zones that the providers hold, listed once.
+/// So long the providers may take to end what they hold open.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Ends what the providers hold open at their services (sessions), at the end of a run, however it ended. Those that
+/// were never asked hold nothing open. Takes at most five seconds.
+pub async fn close(providers: &Providers) {
+    let mut tasks = JoinSet::new();
+    for provider in providers.values().cloned() {
+        tasks.spawn(async move { provider.close().await });
+    }
+    // What does not end in time ends by itself at the service.
+    let _ = tokio::time::timeout(LAST_WORDS, tasks.join_all()).await;
+}
+
+/// What a provider is asked for to find its zones.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Whether to list all zones: some are not named by an identifier.
+    pub listing: bool,
+    /// Zones that are asked for by identifier, where they are not in a listing, with their configured names.
+    pub ids: BTreeMap<ZoneId, Option<Name>>,
+}
+
+/// The zones that the providers hold, as far as they were asked for.
 #[derive(Debug)]
 pub struct ZoneTable {
     by_provider: BTreeMap<String, Listing>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Listing {
     zones: Vec<Zone>,
     by_name: HashMap<Name, Vec<usize>>,
+    /// Why there is no listing.
     error: Option<ErrorDoc>,
+    /// Zones that were asked for one by one and not given.
+    failed: BTreeMap<ZoneId, ErrorDoc>,
 }
 
 impl ZoneTable {
-    /// Asks these providers for their zones, all at a time. One that fails is remembered as failed.
-    pub async fn list(providers: &Providers, names: impl IntoIterator<Item = &String>) -> Self {
+    /// Asks these providers for their zones, all at a time. One that fails is remembered as failed. Where the
+    /// credentials may not list zones, or a listing does not hold one, it is asked for by its identifier, once.
+    pub async fn ask(providers: &Providers, asked: BTreeMap<String, Asked>) -> Self {
         let mut tasks = JoinSet::new();
-        for name in names {
-            if let Some(provider) = providers.get(name) {
-                let (name, provider) = (name.clone(), Arc::clone(provider));
-                tasks.spawn(async move { (name, provider.zones().await) });
+        for (name, asked) in asked {
+            if let Some(provider) = providers.get(&name) {
+                let provider = Arc::clone(provider);
+                tasks.spawn(async move { (name, Listing::ask(&provider, asked).await) });
             }
         }
         let mut by_provider = BTreeMap::new();
         while let Some(joined) = tasks.join_next().await {
             // A task that panicked or was cancelled leaves its provider out: `find` says so.
-            let Ok((name, zones)) = joined else { continue };
-            by_provider.insert(name, Listing::new(zones));
+            let Ok((name, listing)) = joined else { continue };
+            by_provider.insert(name, listing);
         }
         Self { by_provider }
     }
 
-    /// The zone for `owner` at `provider`: the one named, else the longest that holds it.
+    /// The zone for `owner` at `provider`: the one with the identifier, the one named, else the longest that holds it.
     pub fn find(
         &self,
         provider: &str,
@@ -58,18 +89,20 @@ impl ZoneTable {
                 "see the messages before",
             ));
         };
-        if let Some(error) = &listing.error {
-            return Err(error.clone());
+        if let Some(id) = zone_id {
+            return listing.with_id(provider, owner, zone, id);
         }
         let found: &[usize] = match zone {
             Some(zone) => listing.by_name.get(zone).map_or(&[], Vec::as_slice),
             None => listing.longest(owner),
         };
-        let mut zones =
-            found.iter().map(|&at| &listing.zones[at]).filter(|zone| zone_id.is_none_or(|id| zone.id.as_str() == id));
-        match (zones.next(), zones.next()) {
-            (Some(zone), None) => Ok(zone),
-            (Some(first), Some(second)) => Err(error(
+        let mut zones = found.iter().filter_map(|&at| listing.zones.get(at));
+        match (zones.next(), zones.next(), &listing.error) {
+            // Credentials that may not list zones know those that were asked for by identifier.
+            (Some(zone), None, None) => Ok(zone),
+            (Some(zone), None, Some(error)) if error.kind == PERMISSION => Ok(zone),
+            (_, _, Some(error)) => Err(error.clone()),
+            (Some(first), Some(second), None) => Err(error(
                 "ambiguous_zone",
                 format!(
                     "{provider} holds several zones {}: {}, {}",
@@ -79,8 +112,15 @@ impl ZoneTable {
                 ),
                 "name the one that is meant with zone_id",
             )),
-            (None, _) => Err(listing.no_zone(provider, owner, zone, zone_id)),
+            (None, _, None) => Err(listing.no_zone(provider, owner, zone)),
         }
+    }
+
+    /// Which providers could not be listed, as the end of a sentence; empty if all could.
+    pub(crate) fn unasked(&self) -> String {
+        let failed = self.by_provider.iter().filter(|(_, listing)| listing.error.is_some());
+        let names: Vec<&str> = failed.map(|(name, _)| name.as_str()).collect();
+        if names.is_empty() { String::new() } else { format!(" ({} could not be asked)", names.join(", ")) }
     }
 
     /// The first provider, by name, that holds a zone of `owner`.
@@ -92,24 +132,63 @@ impl ZoneTable {
         }
         Err(error(
             "no_zone",
-            format!("no configured provider holds a zone of {owner}"),
-            "give the reverse zone to a provider of the configuration, or set ptr = \"check\" and ask the hoster of the address",
+            format!("no configured provider holds a zone of {owner}{}", self.unasked()),
+            "give the zone to a provider of the configuration",
         ))
     }
 }
 
 impl Listing {
-    fn new(listed: Result<Vec<Zone>, ProviderError>) -> Self {
-        match listed {
-            Ok(zones) => {
-                let mut by_name: HashMap<Name, Vec<usize>> = HashMap::new();
-                for (at, zone) in zones.iter().enumerate() {
-                    by_name.entry(zone.name.clone()).or_default().push(at);
-                }
-                Self { zones, by_name, error: None }
+    async fn ask(provider: &Arc<dyn Provider>, asked: Asked) -> Self {
+        let mut listing = Self::default();
+        if asked.listing {
+            match provider.zones().await {
+                Ok(zones) => zones.into_iter().for_each(|zone| listing.add(zone)),
+                Err(error) => listing.error = Some(listing_error(&error)),
             }
-            Err(error) => Self { zones: Vec::new(), by_name: HashMap::new(), error: Some(provider_error(&error)) },
         }
+        if listing.error.as_ref().is_some_and(|error| error.kind != PERMISSION) {
+            // What is down or knows no such credentials is not asked again for each zone.
+            return listing;
+        }
+        let known: BTreeSet<ZoneId> = listing.zones.iter().map(|zone| zone.id.clone()).collect();
+        let at_a_time = provider.capabilities().concurrency.max(1);
+        let mut left = asked.ids.into_iter().filter(|(id, _)| !known.contains(id));
+        let mut running = JoinSet::new();
+        loop {
+            while running.len() < at_a_time
+                && let Some((id, name)) = left.next()
+            {
+                let provider = Arc::clone(provider);
+                running.spawn(async move { (provider.zone_by_id(&id, name.as_ref()).await, id) });
+            }
+            match running.join_next().await {
+                Some(Ok((Ok(zone), _))) => listing.add(zone),
+                Some(Ok((Err(error), id))) => drop(listing.failed.insert(id, provider_error(&error))),
+                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                Some(Err(_)) => {}
+                None => return listing,
+            }
+        }
+    }
+
+    fn add(&mut self, zone: Zone) {
+        self.by_name.entry(zone.name.clone()).or_default().push(self.zones.len());
+        self.zones.push(zone);
+    }
+
+    fn with_id(&self, provider: &str, owner: &Name, zone: Option<&Name>, id: &str) -> Result<&Zone, ErrorDoc> {
+        if let Some(found) = self.zones.iter().find(|zone| zone.id.as_str() == id) {
+            let wanted = zone.unwrap_or(owner);
+            let fits = zone.map_or_else(|| owner.is_at_or_below(&found.name), |zone| *zone == found.name);
+            return if fits { Ok(found) } else { Err(wrong_zone(provider, id, found, wanted)) };
+        }
+        let failed = self.failed.get(&ZoneId::new(id)).or(self.error.as_ref());
+        Err(failed.cloned().unwrap_or_else(|| {
+            let wanted = zone.unwrap_or(owner).to_text_without_dot();
+            let message = format!("{provider} holds no zone {wanted} with the identifier {id}");
+            error("no_zone", message, &self.remedy(provider))
+        }))
     }
 
     fn longest(&self, owner: &Name) -> &[usize] {
@@ -123,25 +202,47 @@ impl Listing {
         &[]
     }
 
-    fn no_zone(&self, provider: &str, owner: &Name, zone: Option<&Name>, zone_id: Option<&str>) -> ErrorDoc {
+    fn no_zone(&self, provider: &str, owner: &Name, zone: Option<&Name>) -> ErrorDoc {
         let wanted = zone.unwrap_or(owner).to_text_without_dot();
-        let message = match zone_id {
-            Some(id) => format!("{provider} holds no zone {wanted} with the identifier {id}"),
-            None if zone.is_some() => format!("{provider} holds no zone {wanted}"),
+        let message = match zone {
+            Some(_) => format!("{provider} holds no zone {wanted}"),
             None => format!("{provider} holds no zone for {wanted}"),
         };
+        error("no_zone", message, &self.remedy(provider))
+    }
+
+    fn remedy(&self, provider: &str) -> String {
         let names: Vec<String> = self.zones.iter().take(3).map(|zone| zone.name.to_text_without_dot()).collect();
-        let remedy = match self.zones.len() {
+        match self.zones.len() {
             0 => format!("create the zone at {provider}, or name another provider"),
             count => format!(
                 "create the zone, or name another provider; {provider} holds {count}: {}{}",
                 names.join(", "),
                 if count > 3 { ", …" } else { "" }
             ),
-        };
-        error("no_zone", message, &remedy)
+        }
     }
 }
+
+fn wrong_zone(provider: &str, id: &str, found: &Zone, wanted: &Name) -> ErrorDoc {
+    let (name, wanted) = (found.name.to_text_without_dot(), wanted.to_text_without_dot());
+    let message = format!("the zone {id} of {provider} is {name}, which is not the zone of {wanted}");
+    error("no_zone", message, "correct zone_id, or leave it out to let mailzone look for the zone")
+}
+
+/// Why zones cannot be listed. One of credentials that may not is no obstacle to those that name their zones.
+fn listing_error(error: &ProviderError) -> ErrorDoc {
+    let mut doc = provider_error(error);
+    if doc.kind == PERMISSION && !doc.remedy.contains("zone_id") {
+        let join = if doc.remedy.is_empty() { "" } else { "; or " };
+        doc.remedy.push_str(join);
+        doc.remedy.push_str("name each zone with zone_id, which needs no list");
+    }
+    doc
+}
+
+/// The kind of an error of credentials that may not do what was asked.
+const PERMISSION: &str = "permission";
 
 /// A provider's error as a zone's.
 pub fn provider_error(error: &ProviderError) -> ErrorDoc {

@@ -72,6 +72,7 @@ impl Work {
             domains: &self.facts,
             allow: &[],
             normalize: false,
+            guards: &[],
             only: None,
         })
     }

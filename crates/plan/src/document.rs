@@ -1,7 +1,7 @@
 //! The plan as a document: `plan --format json` and `plan --out` (`design.md` section 8).
 
 use mailzone_mailauth::{Class, Detail, Finding};
-use mailzone_provider::ProviderId;
+use mailzone_provider::{ProviderId, SideEffect};
 use mailzone_record::{Name, RRset};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -52,6 +52,25 @@ pub struct ZoneDoc {
     pub allowed: Vec<Finding>,
     /// Seconds.
     pub expected_visible: u32,
+    /// `apply` only: what the service did to foreign records by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub side_effects: Vec<SideEffectDoc>,
+}
+
+/// A foreign RRset that the service changed by itself when others were written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields say it")]
+pub struct SideEffectDoc {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub rtype: String,
+    /// As it was; null if it is new.
+    pub before: Option<SetDoc>,
+    /// As it is; null if it vanished or is no longer served.
+    pub after: Option<SetDoc>,
+    pub message: String,
+    /// What puts it back.
+    pub remedy: String,
 }
 
 /// Why a zone has no plan that can be applied.
@@ -254,6 +273,7 @@ impl ZoneDoc {
                 .collect(),
             allowed: plan.allowed.clone(),
             expected_visible,
+            side_effects: Vec::new(),
         }
     }
 
@@ -273,6 +293,7 @@ impl ZoneDoc {
             unmanaged: Vec::new(),
             allowed: Vec::new(),
             expected_visible: 0,
+            side_effects: Vec::new(),
         }
     }
 
@@ -322,6 +343,21 @@ impl SetDoc {
         let mut values: Vec<String> = set.values.iter().map(|value| value.rdata.to_string()).collect();
         values.sort();
         Self { ttl: set.ttl.map(mailzone_record::Ttl::as_secs), values }
+    }
+}
+
+impl SideEffectDoc {
+    /// A side effect as a document; `None` for one without a set on either side.
+    pub fn new(effect: &SideEffect) -> Option<Self> {
+        let set = effect.before.as_ref().or(effect.after.as_ref())?;
+        Some(Self {
+            name: name_text(&set.name),
+            rtype: set.rtype.to_string(),
+            before: effect.before.as_ref().map(SetDoc::new),
+            after: effect.after.as_ref().map(SetDoc::new),
+            message: effect.message.clone(),
+            remedy: effect.remedy.clone(),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Guards that look at more than one value: what the kinds cannot decide alone.
 
 use mailzone_mailauth::{Effect, Finding, KindId, Recognition, Severity, kind, mta_sts};
-use mailzone_provider::Zone;
+use mailzone_provider::{ExpectedSideEffect, ProviderId, Zone};
 use mailzone_record::{Name, Rdata, RecordType};
 
 use crate::merge::Part;
@@ -44,6 +44,13 @@ pub(crate) fn of_zone(changes: &[PlannedChange], zone: &Zone) -> Vec<(Name, Find
             (change.change.name().clone(), finding)
         })
         .collect()
+}
+
+/// A foreign set that the service is expected to change by itself.
+pub(crate) fn side_effect(provider: &ProviderId, expected: &ExpectedSideEffect) -> Finding {
+    let ExpectedSideEffect { key, message } = expected;
+    let message = format!("{provider} is expected to change {key}, which is foreign, by itself: {message}");
+    Finding::guard("GUARD-SIDE", key.to_string(), message, "docs/guards.md")
 }
 
 /// The line that lets a guard pass.

@@ -33,4 +33,6 @@ pub use order::resolve_needs;
 pub use planner::plan_zone;
 pub use saved::{Difference as SavedDifference, SavedPlanError, compare as compare_saved, read as read_saved};
 pub use unmanaged::formerly_managed;
-pub use zone::{Action, Counts, Need, PlannedChange, Unmanaged, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan};
+pub use zone::{
+    Action, Counts, Guarded, Need, PlannedChange, Unmanaged, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan,
+};

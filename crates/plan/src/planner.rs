@@ -4,11 +4,11 @@ use crate::cut::Cuts;
 use crate::merge::{MergeOptions, in_order};
 use crate::unmanaged::{may_be_slot, removal_line, slots_of};
 use crate::{
-    Action, Allow, Apex, Claim, Counts, DomainFacts, Merged, PlannedChange, Slot, Target, Unmanaged, ZoneError,
-    ZoneErrorKind, ZoneInput, ZonePlan, guard, unchecked,
+    Action, Allow, Apex, Claim, Counts, DomainFacts, Guarded, Merged, PlannedChange, Slot, Target, Unmanaged,
+    ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, guard, unchecked,
 };
 use mailzone_mailauth::{Class, Detail, Difference, Effect, Equality, Finding, KindId, Severity, kind};
-use mailzone_provider::{RRsetChange, Refusal};
+use mailzone_provider::{RRsetChange, Refusal, TtlRange, reverse};
 use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Ttl, Value};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -58,7 +58,7 @@ impl<'a> Planner<'a> {
             input,
             options: MergeOptions {
                 normalize: input.normalize,
-                ttl_range: input.capabilities.ttl,
+                ttl_range: ttl_range(input),
                 default_ttl: input.snapshot.default_ttl(),
             },
             apex: &input.zone.name,
@@ -409,6 +409,16 @@ impl<'a> Planner<'a> {
         (self.changes, self.findings, self.unmanaged, self.targets) = (changes, findings, unmanaged, targets);
     }
 
+    /// What the provider is expected to do to foreign sets by itself when these changes are written.
+    fn side_effects(&mut self) {
+        let Some(provider) = self.input.provider.filter(|_| !self.changes.is_empty()) else { return };
+        let changes: Vec<RRsetChange> = self.changes.iter().map(|planned| planned.change.clone()).collect();
+        for expected in provider.side_effects(self.input.snapshot, &changes) {
+            let finding = guard::side_effect(provider.id(), &expected);
+            self.note(&expected.key.name, None, finding);
+        }
+    }
+
     /// Collects what the provider refuses.
     fn check(&mut self, change: &RRsetChange) {
         let refusals = self.refusals_of(change);
@@ -474,6 +484,13 @@ impl<'a> Planner<'a> {
             self.note(&owner, None, finding);
         }
         self.select();
+        self.side_effects();
+        for Guarded { key, domain, finding } in self.input.guards {
+            if self.changes.iter().any(|change| change.key() == *key) {
+                let (owner, domain, finding) = (key.name.clone(), domain.clone(), finding.clone());
+                self.findings.push(Noted { owner, domain, finding });
+            }
+        }
         for change in &self.changes {
             match change.action {
                 Action::Create => self.counts.create += 1,
@@ -522,6 +539,12 @@ impl<'a> Planner<'a> {
             apex: Apex::of(self.input.snapshot, &zone.name),
         }
     }
+}
+
+/// The TTLs that can be asked for: a service that sets the PTR of single addresses knows none.
+fn ttl_range(input: &ZoneInput<'_>) -> TtlRange {
+    let own = input.capabilities.ttl;
+    if reverse::address_of(input.zone).is_some() { TtlRange { per_rrset: false, ..own } } else { own }
 }
 
 /// Whether a change tightens or takes away, so that it waits for what its claim relies on. DMARC waits also when

@@ -27,9 +27,22 @@ pub struct ZoneInput<'a> {
     pub allow: &'a [Allow],
     /// Rewrite equal and equivalent values too.
     pub normalize: bool,
+    /// What the caller knows to be damaged by a change of a set: it passes and stops like the planner's own guards.
+    pub guards: &'a [Guarded],
     /// Give only what these domains ask for; all of the zone is planned, so that none of another domain's
     /// values is taken for foreign.
     pub only: Option<&'a BTreeSet<Name>>,
+}
+
+/// A guard that somebody else than the planner found.
+#[derive(Debug, Clone)]
+pub struct Guarded {
+    /// The set that it is about: without a change of it there is no damage.
+    pub key: RRsetKey,
+    /// The configured domain, where it is of one.
+    pub domain: Option<Name>,
+    /// The finding; its remedy becomes the line that allows it.
+    pub finding: Finding,
 }
 
 /// The plan of one zone.

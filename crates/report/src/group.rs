@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mailzone_mailauth::{Effect, Finding, Severity};
-use mailzone_plan::document::{ChangeDoc, ErrorDoc, SetDoc, UnmanagedDoc, ZoneDoc};
+use mailzone_plan::document::{ChangeDoc, ErrorDoc, SetDoc, SideEffectDoc, UnmanagedDoc, ZoneDoc};
 use mailzone_plan::{Document, stops};
 
 use crate::escape;
@@ -28,6 +28,8 @@ pub(crate) enum What<'a> {
     Finding(&'a Finding),
     Allowed(&'a Finding),
     Unmanaged(&'a UnmanagedDoc),
+    /// Of `apply`.
+    SideEffect(&'a SideEffectDoc),
 }
 
 /// Something that a plan says of a block's zones.
@@ -45,6 +47,8 @@ pub(crate) struct Block<'a> {
     pub(crate) units: Vec<Unit<'a>>,
     /// In the order of [`rank`].
     pub(crate) entries: Vec<Entry<'a>>,
+    /// Whether the same words hold for all, names included: one failure of their provider.
+    verbatim: bool,
 }
 
 /// A plan in blocks.
@@ -73,6 +77,7 @@ pub(crate) fn group<'a>(document: &'a Document, together: bool, pick: impl Fn(&W
         }
     }
     let together = together && units.len() >= MANY;
+    let (failures, entries) = failures(document, entries);
     let mut blocks: BTreeMap<Vec<usize>, Vec<Entry<'a>>> = BTreeMap::new();
     for (units, entry) in shared(&units, entries, together) {
         blocks.entry(units).or_default().push(entry);
@@ -81,9 +86,14 @@ pub(crate) fn group<'a>(document: &'a Document, together: bool, pick: impl Fn(&W
         .into_iter()
         .map(|(places, mut entries)| {
             entries.sort_by_key(|entry| rank(&entry.what));
-            Block { units: places.iter().filter_map(|&at| units.get(at).copied()).collect(), entries }
+            Block { units: chosen(&units, &places), entries, verbatim: false }
         })
         .collect();
+    blocks.extend(failures.into_iter().map(|(places, what)| Block {
+        units: chosen(&units, &places),
+        entries: vec![Entry { what, example: false }],
+        verbatim: true,
+    }));
     // Many before one, changes before mere remarks, more before fewer; single zones stay in their order.
     blocks.sort_by_key(|block| {
         let first = block.entries.first().map_or(0, |entry| rank(&entry.what).0);
@@ -101,6 +111,37 @@ struct Placed<'a> {
     zone: usize,
     unit: usize,
     what: What<'a>,
+}
+
+fn chosen<'a>(units: &[Unit<'a>], places: &[usize]) -> Vec<Unit<'a>> {
+    places.iter().filter_map(|&at| units.get(at).copied()).collect()
+}
+
+/// Errors that are one provider's and the same, word for word, in several zones or domains: one failure. The other
+/// entries come back.
+fn failures<'a>(document: &'a Document, entries: Vec<Placed<'a>>) -> (Vec<(Vec<usize>, What<'a>)>, Vec<Placed<'a>>) {
+    type Failure<'a> = (&'a str, &'a str, &'a str, &'a str);
+    let failure = |placed: &Placed<'a>| -> Option<Failure<'a>> {
+        let What::Error(error) = placed.what else { return None };
+        let provider = document.zones.get(placed.zone)?.provider.as_str();
+        Some((provider, error.kind.as_str(), error.message.as_str(), error.remedy.as_str()))
+    };
+    let mut places: BTreeMap<Failure<'a>, Vec<usize>> = BTreeMap::new();
+    for placed in &entries {
+        if let Some(failure) = failure(placed) {
+            places.entry(failure).or_default().push(placed.zone);
+        }
+    }
+    places.retain(|_, zones| zones.len() > 1);
+    let mut found: BTreeMap<Vec<usize>, What<'a>> = BTreeMap::new();
+    let mut rest = Vec::with_capacity(entries.len());
+    for placed in entries {
+        match failure(&placed).and_then(|failure| places.get(&failure)) {
+            Some(zones) => drop(found.entry(zones.clone()).or_insert(placed.what)),
+            None => rest.push(placed),
+        }
+    }
+    (found.into_iter().collect(), rest)
 }
 
 /// The units of a zone of many domains, by name.
@@ -129,6 +170,7 @@ impl<'a> Domains<'a> {
             What::Change(change) => &change.name,
             What::Finding(finding) | What::Allowed(finding) => &finding.subject,
             What::Unmanaged(slot) => &slot.name,
+            What::SideEffect(effect) => &effect.name,
         };
         let mut name = name.strip_suffix('.').unwrap_or(name);
         loop {
@@ -145,7 +187,9 @@ fn everything(zone: &ZoneDoc) -> impl Iterator<Item = What<'_>> {
     let changes = zone.changes.iter().map(What::Change);
     let findings = zone.findings.iter().map(What::Finding);
     let allowed = zone.allowed.iter().map(What::Allowed);
-    error.chain(changes).chain(findings).chain(allowed).chain(zone.unmanaged.iter().map(What::Unmanaged))
+    let effects = zone.side_effects.iter().map(What::SideEffect);
+    let unmanaged = zone.unmanaged.iter().map(What::Unmanaged);
+    error.chain(changes).chain(findings).chain(allowed).chain(unmanaged).chain(effects)
 }
 
 type Shared<'a> = Vec<(Vec<usize>, Entry<'a>)>;
@@ -235,6 +279,10 @@ fn key(what: &What<'_>, zone: &str) -> String {
             ["unmanaged", &slot.name, &slot.rtype, &slot.slot, &slot.removal].into_iter().for_each(&mut add);
             add(if slot.formerly { "formerly" } else { "" });
         }
+        What::SideEffect(effect) => {
+            ["effect", &effect.name, &effect.rtype, &effect.message, &effect.remedy].into_iter().for_each(&mut add);
+            add(&format!("{:?} {:?}", effect.before, effect.after));
+        }
     }
     key
 }
@@ -248,7 +296,7 @@ fn add_finding(add: &mut impl FnMut(&str), kind: &str, finding: &Finding) {
 /// What makes remarks alike enough to show one for all. Changes never are.
 fn kin(what: &What<'_>) -> Option<String> {
     match what {
-        What::Change(_) => None,
+        What::Change(_) | What::SideEffect(_) => None,
         What::Error(error) => Some(format!("error {}", error.kind)),
         What::Finding(f) => Some(format!("finding {} {:?} {:?}", f.code, f.severity, f.effect)),
         What::Allowed(f) => Some(format!("allowed {}", f.code)),
@@ -287,6 +335,7 @@ pub(crate) fn rank(what: &What<'_>) -> (u8, u32) {
         },
         What::Allowed(_) => (8, 0),
         What::Unmanaged(_) => (9, 0),
+        What::SideEffect(_) => (10, 0),
     }
 }
 
@@ -296,8 +345,13 @@ pub(crate) fn is_ttl_only(change: &ChangeDoc) -> bool {
 }
 
 impl Block<'_> {
+    /// Whether the same words hold for all of its zones.
+    pub(crate) fn is_verbatim(&self) -> bool {
+        self.verbatim
+    }
+
     pub(crate) fn is_many(&self) -> bool {
-        self.units.len() >= MANY
+        self.units.len() > 1
     }
 
     /// Whether these are domains in a zone of many, not zones.
@@ -307,7 +361,7 @@ impl Block<'_> {
 
     /// `zone` or `domain`.
     pub(crate) fn noun(&self) -> &'static str {
-        if self.is_of_domains() { "domain" } else { "zone" }
+        if self.is_of_domains() || self.units.iter().all(|unit| unit.zone.zone.is_none()) { "domain" } else { "zone" }
     }
 
     pub(crate) fn has_changes(&self) -> bool {
@@ -317,7 +371,7 @@ impl Block<'_> {
     /// Whether it holds neither a change nor anything that stops one.
     pub(crate) fn is_minor(&self) -> bool {
         self.entries.iter().all(|entry| match entry.what {
-            What::Error(_) | What::Change(_) => false,
+            What::Error(_) | What::Change(_) | What::SideEffect(_) => false,
             What::Finding(finding) => !stops(finding),
             What::Allowed(_) | What::Unmanaged(_) => true,
         })
@@ -330,7 +384,7 @@ impl Block<'_> {
     /// A text of the first unit as it is shown for all.
     pub(crate) fn show<'t>(&self, text: &'t str) -> Cow<'t, str> {
         match self.units.first() {
-            Some(unit) if self.is_many() => {
+            Some(unit) if self.is_many() && !self.verbatim => {
                 generalise(text, unit.label, if self.is_of_domains() { "{domain}" } else { "{zone}" })
             }
             _ => Cow::Borrowed(text),

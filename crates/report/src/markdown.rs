@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use mailzone_mailauth::{Effect, Finding, Severity};
-use mailzone_plan::document::{ChangeDoc, DetailDoc, UnmanagedDoc};
+use mailzone_plan::document::{ChangeDoc, DetailDoc, SetDoc, SideEffectDoc, UnmanagedDoc};
 use mailzone_plan::{Document, stops};
 
 use crate::escape::{code_span, line, prose};
@@ -253,6 +253,7 @@ fn remark_item(block: &Block<'_>, entry: &Entry<'_>, fold: Fold) -> String {
             prose(&cut(&shown(&finding.message), LONG_SENTENCE))
         ),
         What::Unmanaged(slot) => unmanaged_item(slot, &shown),
+        What::SideEffect(effect) => side_effect_item(effect, &shown),
         What::Change(_) => String::new(),
     };
     if entry.example {
@@ -282,12 +283,33 @@ fn unmanaged_item(slot: &UnmanagedDoc, shown: &impl Fn(&str) -> String) -> Strin
     format!("- {word}: {name} {rtype}; to remove it: {}", code_span(&shown(&slot.removal)))
 }
 
+/// What the provider did to a foreign set by itself.
+fn side_effect_item(effect: &SideEffectDoc, shown: &impl Fn(&str) -> String) -> String {
+    let set = |set: &Option<SetDoc>| match set {
+        None => "nothing".to_owned(),
+        Some(set) => {
+            let ttl = set.ttl.map(|ttl| format!("{ttl} ")).unwrap_or_default();
+            let values = set.values.iter().map(|value| code_span(&cut(&format!("{ttl}{}", shown(value)), LONG_VALUE)));
+            values.collect::<Vec<_>>().join(", ")
+        }
+    };
+    let (name, rtype) = (code_span(&shown(&effect.name)), code_span(&effect.rtype));
+    let message = prose(&cut(&shown(&effect.message), LONG_SENTENCE));
+    let (before, now) = (set(&effect.before), set(&effect.after));
+    let help = help(&shown(&effect.remedy));
+    format!("- **side effect**: {name} {rtype}: {message}<br>before: {before}<br>now: {now}{help}")
+}
+
 fn at(subject: &str) -> String {
     if subject.is_empty() { String::new() } else { format!(" at {}", code_span(subject)) }
 }
 
 fn help(remedy: &str) -> String {
-    if remedy.is_empty() { String::new() } else { format!("<br>help: {}", prose(&cut(remedy, LONG_SENTENCE))) }
+    if remedy.is_empty() {
+        return String::new();
+    }
+    let lines = remedy.split('\n').map(|line| prose(&cut(line, LONG_SENTENCE)));
+    format!("<br>help: {}", lines.collect::<Vec<_>>().join("<br>"))
 }
 
 /// Record data before and after. A line of a diff block begins with its sign, so no data can end the block.

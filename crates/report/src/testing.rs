@@ -2,7 +2,9 @@
 
 use mailzone_mailauth::{Effect, Finding, Severity};
 use mailzone_plan::Document;
-use mailzone_plan::document::{ChangeDoc, DetailDoc, ErrorDoc, Exit, SetDoc, Summary, UnmanagedDoc, ZoneDoc};
+use mailzone_plan::document::{
+    ChangeDoc, DetailDoc, ErrorDoc, Exit, SetDoc, SideEffectDoc, Summary, UnmanagedDoc, ZoneDoc,
+};
 use proptest::prelude::*;
 
 /// A plan; create, update and delete are counted.
@@ -44,6 +46,7 @@ pub(crate) fn zone(name: &str, changes: Vec<ChangeDoc>) -> ZoneDoc {
         unmanaged: Vec::new(),
         allowed: Vec::new(),
         expected_visible: 120,
+        side_effects: Vec::new(),
     }
 }
 
@@ -254,6 +257,10 @@ pub(crate) fn hostile_document() -> impl Strategy<Value = Document> {
     }));
     let unmanaged =
         proptest::collection::vec((hostile(), hostile(), hostile()).prop_map(|(a, b, c)| unmanaged(&a, &b, &c)), 0..2);
+    let effect = (hostile(), hostile(), set(), set(), hostile(), hostile()).prop_map(
+        |(name, rtype, before, after, message, remedy)| SideEffectDoc { name, rtype, before, after, message, remedy },
+    );
+    let effects = proptest::collection::vec(effect, 0..2);
     let one = (
         hostile(),
         any::<bool>(),
@@ -262,11 +269,12 @@ pub(crate) fn hostile_document() -> impl Strategy<Value = Document> {
         proptest::collection::vec(change, 0..3),
         (findings(), findings()),
         unmanaged,
+        effects,
     )
-        .prop_map(|(name, found, provider, error, changes, (findings, allowed), unmanaged)| {
+        .prop_map(|(name, found, provider, error, changes, (findings, allowed), unmanaged, side_effects)| {
             let base = zone(&name, changes);
             let zone = found.then(|| name.clone());
-            ZoneDoc { zone, provider, error, findings, allowed, unmanaged, ..base }
+            ZoneDoc { zone, provider, error, findings, allowed, unmanaged, side_effects, ..base }
         });
     // The same zone several times, so that zones are put together.
     let zones = proptest::collection::vec((one, 1..6usize), 0..3)

@@ -24,6 +24,9 @@ pub struct ApplyView<'a> {
     /// The plan; its changes carry `outcome` and `note`.
     #[serde(flatten)]
     pub document: &'a Document,
+    /// The run that was taken back, where it was a rollback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rolled_back: Option<String>,
     /// The journal entry's identifier; `None` if nothing was written.
     pub journal: Option<String>,
     /// `None` if nothing was asked.

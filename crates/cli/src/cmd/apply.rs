@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailzone_config::Settings;
-use mailzone_engine::Code;
 use mailzone_engine::apply::{AppliedZone, ApplyContext, ChangeOutcome, Stop, apply, stop_of};
 use mailzone_engine::plan::{PlanRun, PlannedZone, plan};
 use mailzone_engine::saved::{StaleZone, done_already, narrow};
 use mailzone_engine::verify::Wait;
-use mailzone_plan::document::{ChangeDoc, ExitZone};
+use mailzone_engine::{Cancel, Code, Providers};
+use mailzone_plan::document::{ChangeDoc, ExitZone, SideEffectDoc};
 use mailzone_plan::{Document, SavedDifference, read_saved};
 use mailzone_record::Name;
 use mailzone_report::text::TextOptions;
@@ -27,7 +27,7 @@ use crate::ui::Ui;
 use crate::views;
 
 use super::confirm::confirm;
-use super::shared::{on_interrupt, only, text_options};
+use super::shared::{on_interrupt, only, text_options, with_providers};
 
 use super::latency::{self, Measurement};
 use super::plan as planning;
@@ -57,6 +57,16 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         }
     };
     let compiled = context::compiled(&settings);
+    let cx = Run {
+        settings: &settings,
+        global,
+        ui,
+        yes: args.yes,
+        wait: args.wait,
+        full: args.planning.full,
+        show_plan,
+        rolled_back: None,
+    };
     context::runtime(ui)?.block_on(async {
         let mut providers = registry::providers(&settings);
         let embedded = embedded::start(&settings, &mut providers, ui).await.map_err(|message| {
@@ -69,46 +79,102 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         codes::warn_of_unknown(compiled.allow.iter().chain(&options.allow), ui);
         options.normalize |= saved.as_ref().is_some_and(|saved| saved.normalize);
         options.saved.clone_from(&saved);
-        let mut run = plan(&compiled, &providers, &options, &planning::events(ui)).await;
-        let (stops, stale) = match &saved {
-            Some(saved) => narrow(&mut run, saved),
-            None => (HashMap::new(), Vec::new()),
+        let events = planning::events(ui);
+        let planned = async {
+            let mut run = plan(&compiled, &providers, &options, &events).await;
+            let (stops, stale) = match &saved {
+                Some(saved) => narrow(&mut run, saved),
+                None => (HashMap::new(), Vec::new()),
+            };
+            Planned { run, stops, stale, saved }
         };
+        cx.carry_out(&providers, &embedded, planned).await
+    })
+}
+
+/// A plan that is to be applied.
+pub(super) struct Planned {
+    pub(super) run: PlanRun,
+    /// Zones that are not written for another reason than their plan, by their place.
+    pub(super) stops: HashMap<usize, Stop>,
+    pub(super) stale: Vec<StaleZone>,
+    pub(super) saved: Option<Arc<Document>>,
+}
+
+/// How a plan is applied, whatever it was made from.
+pub(super) struct Run<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) global: &'a Global,
+    pub(super) ui: &'a Ui,
+    pub(super) yes: bool,
+    pub(super) wait: WaitFor,
+    pub(super) full: bool,
+    pub(super) show_plan: bool,
+    /// The run that is taken back.
+    pub(super) rolled_back: Option<String>,
+}
+
+impl Run<'_> {
+    /// Waits for the plan, shows it, asks, applies, verifies, and ends what the providers hold open.
+    pub(super) async fn carry_out(
+        &self,
+        providers: &Providers,
+        embedded: &Embedded,
+        planned: impl Future<Output = Planned>,
+    ) -> Result<Code, Code> {
+        let cancel = on_interrupt();
+        let work = async {
+            // Until something may be written an interruption ends the run at once.
+            let planned = tokio::select! {
+                biased;
+                planned = planned => planned,
+                () = cancel.cancelled() => {
+                    self.ui.say("interrupted: nothing was written");
+                    return Code::Interrupted;
+                }
+            };
+            self.apply(planned, embedded, cancel.clone()).await
+        };
+        with_providers(providers, &Cancel::never(), work).await
+    }
+
+    async fn apply(&self, planned: Planned, embedded: &Embedded, cancel: Cancel) -> Code {
+        let Planned { run, stops, stale, saved } = planned;
+        let (ui, global, settings) = (self.ui, self.global, self.settings);
         let document = planning::document_of(&run);
         if global.format == Format::Text {
-            if show_plan {
-                let options = TextOptions { hints: false, ..text_options(args.planning.full, ui) };
+            if self.show_plan {
+                let options = TextOptions { hints: false, ..text_options(self.full, ui) };
                 planning::show(&document, Format::Text, &options, ui);
             }
             say_stale(&stale, ui);
         }
-        let verifier = context::verifier(Some(&settings), None);
         let context = ApplyContext {
-            state: context::state_dir(global, &settings),
-            verifier: verifier.clone(),
-            wait: wait_of(args.wait),
+            state: context::state_dir(global, settings),
+            verifier: context::verifier(Some(settings), None),
+            wait: wait_of(self.wait),
             deadline: settings.propagation.timeout,
-            servers: zone_servers(&run, &settings, &embedded),
-            not_delegated: not_delegated(&run, &context::not_delegated(&settings)),
+            servers: zone_servers(&run, settings, embedded),
+            not_delegated: not_delegated(&run, &context::not_delegated(settings)),
             run: run_id(),
             now: context::now,
             events: planning::events(ui),
-            cancel: on_interrupt(),
+            cancel,
         };
         let done = saved.as_ref().map(|saved| done_already(saved, &run, &document)).unwrap_or_default();
         let writable = writable(&run, &stops);
-        if writable > 0 && !args.yes {
+        if writable > 0 && !self.yes {
             if global.format == Format::Json {
                 // The document follows when all is done; what is asked about is shown all the same.
-                let options = TextOptions { color: false, hints: false, ..text_options(args.planning.full, ui) };
+                let options = TextOptions { color: false, hints: false, ..text_options(self.full, ui) };
                 ui.talk(&mailzone_report::text::plan(&document, &options));
             }
             if let Err(code) = confirm(writable, &context.cancel, ui).await {
                 if global.format == Format::Json {
                     let unsent = unsent(run.zones, &stops, code);
-                    show(document, done, &unsent, &context, None, global.format, args, ui);
+                    self.show(document, done, &unsent, &context, None);
                 }
-                return Ok(code);
+                return code;
             }
         }
         let PlanRun { zones, .. } = run;
@@ -116,10 +182,85 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         ui.finish_progress();
         let measured = match context.wait {
             Wait::None => None,
-            _ => measure(&applied, &context, &settings, ui).await,
+            _ => measure(&applied, &context, settings, ui).await,
         };
-        Ok(show(document, done, &applied, &context, measured, global.format, args, ui))
-    })
+        self.show(document, done, &applied, &context, measured)
+    }
+
+    /// The last word of a run.
+    fn show(
+        &self,
+        mut document: Document,
+        done: Vec<(usize, ChangeDoc)>,
+        applied: &[AppliedZone],
+        context: &ApplyContext,
+        latency: Option<view::LatencyReport>,
+    ) -> Code {
+        let mut codes = Vec::new();
+        let mut exits = Vec::new();
+        for doc in &mut document.zones {
+            let zone = applied.iter().find(|zone| {
+                doc.zone.as_deref() == Some(views::label(&zone.zone.plan.zone.name).as_str())
+                    && doc.zone_id.as_deref() == Some(zone.zone.plan.zone.id.as_str())
+                    && doc.provider == zone.zone.provider_name
+            });
+            let code = match zone {
+                Some(zone) => {
+                    for (change, (outcome, note)) in doc.changes.iter_mut().zip(&zone.outcomes) {
+                        change.outcome = Some(outcome.as_str().into());
+                        change.note.clone_from(note);
+                    }
+                    doc.side_effects = zone.side_effects.iter().filter_map(SideEffectDoc::new).collect();
+                    Code::worst(zone.codes.iter().copied())
+                }
+                None => Code::Error,
+            };
+            if code != Code::Done {
+                exits.push(ExitZone { zone: doc.label().to_owned(), code: code.number() });
+            }
+            codes.push(code);
+        }
+        for (at, change) in done {
+            let note = Some("done before: the zone is as the plan leads to".into());
+            if let Some(zone) = document.zones.get_mut(at) {
+                zone.changes.push(ChangeDoc { outcome: Some("already".into()), note, ..change });
+            }
+        }
+        if context.cancel.is_cancelled() {
+            codes.push(Code::Interrupted);
+        }
+        let code = Code::worst(codes);
+        document.exit.code = code.number();
+        document.exit.zones = exits;
+        let wrote = applied.iter().any(|zone| {
+            use ChangeOutcome::{Applied, Failed, Unknown};
+            zone.outcomes.iter().any(|(outcome, _)| matches!(outcome, Applied | Failed | Unknown))
+        });
+        let verified: Vec<_> = applied.iter().filter_map(|zone| zone.verification.as_ref()).collect();
+        let verification = (!verified.is_empty()).then(|| views::verification(verified));
+        let journal = wrote.then(|| context.run.clone());
+        let unverified = (wrote && context.wait == Wait::None).then_some("--wait none");
+        let rolled_back = self.rolled_back.clone();
+        let view = view::ApplyView { document: &document, rolled_back, journal, verification, latency, unverified };
+        let ui = self.ui;
+        if self.global.format == Format::Json {
+            ui.data(&mailzone_report::json::to_string(&view).unwrap_or_default());
+            return code;
+        }
+        ui.data(&mailzone_report::text::apply(&view, &text_options(self.full, ui)));
+        for zone in applied {
+            if let Some(problem) = zone.problem.as_ref().filter(|_| zone.zone.plan.error.is_none()) {
+                ui.error(&format!("{}: {problem}", zone.zone.plan.zone.name), None);
+            }
+        }
+        if context.cancel.is_cancelled() {
+            let again = if self.rolled_back.is_some() { "rollback" } else { "apply" };
+            ui.say(&format!(
+                "interrupted: the request in flight was finished and the journal written; run {again} again to go on"
+            ));
+        }
+        code
+    }
 }
 
 /// A plan file, or domains.
@@ -179,6 +320,7 @@ fn unsent(zones: Vec<PlannedZone>, stops: &HashMap<usize, Stop>, code: Code) -> 
             },
             problem: stop.map(|stop| stop.message),
             verification: None,
+            side_effects: Vec::new(),
             zone,
         }
     });
@@ -267,79 +409,6 @@ async fn measure(
     ui.progress("measuring the name servers");
     let measurement = Measurement::new(Some(settings), None).within(LATENCY_LIMIT);
     Some(latency::measure_zones(zones, &measurement).await)
-}
-
-#[expect(clippy::too_many_arguments, reason = "everything that the last word of a run is made of")]
-fn show(
-    mut document: Document,
-    done: Vec<(usize, ChangeDoc)>,
-    applied: &[AppliedZone],
-    context: &ApplyContext,
-    latency: Option<view::LatencyReport>,
-    format: Format,
-    args: &ApplyArgs,
-    ui: &Ui,
-) -> Code {
-    let mut codes = Vec::new();
-    let mut exits = Vec::new();
-    for doc in &mut document.zones {
-        let zone = applied.iter().find(|zone| {
-            doc.zone.as_deref() == Some(views::label(&zone.zone.plan.zone.name).as_str())
-                && doc.provider == zone.zone.provider_name
-        });
-        let code = match zone {
-            Some(zone) => {
-                for (change, (outcome, note)) in doc.changes.iter_mut().zip(&zone.outcomes) {
-                    change.outcome = Some(outcome.as_str().into());
-                    change.note.clone_from(note);
-                }
-                Code::worst(zone.codes.iter().copied())
-            }
-            None => Code::Error,
-        };
-        if code != Code::Done {
-            exits.push(ExitZone { zone: doc.label().to_owned(), code: code.number() });
-        }
-        codes.push(code);
-    }
-    for (at, change) in done {
-        let note = Some("done before: the zone is as the plan leads to".into());
-        document.zones[at].changes.push(ChangeDoc { outcome: Some("already".into()), note, ..change });
-    }
-    if context.cancel.is_cancelled() {
-        codes.push(Code::Interrupted);
-    }
-    let code = Code::worst(codes);
-    document.exit.code = code.number();
-    document.exit.zones = exits;
-    let wrote = applied.iter().any(|zone| {
-        use ChangeOutcome::{Applied, Failed, Unknown};
-        zone.outcomes.iter().any(|(outcome, _)| matches!(outcome, Applied | Failed | Unknown))
-    });
-    let verified: Vec<_> = applied.iter().filter_map(|zone| zone.verification.as_ref()).collect();
-    let verification = (!verified.is_empty()).then(|| views::verification(verified));
-    let journal = wrote.then(|| context.run.clone());
-    let unverified = (wrote && context.wait == Wait::None).then_some("--wait none");
-    let view = view::ApplyView { document: &document, journal, verification, latency, unverified };
-    match format {
-        Format::Json => {
-            ui.data(&mailzone_report::json::to_string(&view).unwrap_or_default());
-        }
-        _ => {
-            ui.data(&mailzone_report::text::apply(&view, &text_options(args.planning.full, ui)));
-            for zone in applied {
-                if let Some(problem) = zone.problem.as_ref().filter(|_| zone.zone.plan.error.is_none()) {
-                    ui.error(&format!("{}: {problem}", zone.zone.plan.zone.name), None);
-                }
-            }
-            if context.cancel.is_cancelled() {
-                ui.say(
-                    "interrupted: the request in flight was finished and the journal written; run apply again to go on",
-                );
-            }
-        }
-    }
-    code
 }
 
 /// A run's identifier: the time in UTC and the process.

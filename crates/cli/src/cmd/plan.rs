@@ -19,7 +19,7 @@ use crate::context;
 use crate::registry;
 use crate::ui::Ui;
 
-use super::shared::text_options;
+use super::shared::{on_interrupt, text_options, with_providers};
 
 /// Shows the difference; writes nothing but the file of `--out`.
 pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Code> {
@@ -37,7 +37,10 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
     let options = options(&args.planning, domains);
     codes::warn_of_unknown(compiled.allow.iter().chain(&options.allow), ui);
     let events = events(ui);
-    let run = context::runtime(ui)?.block_on(plan(&compiled, &providers, &options, &events));
+    let run = context::runtime(ui)?.block_on(async {
+        with_providers(&providers, &on_interrupt(), plan(&compiled, &providers, &options, &events)).await
+    });
+    let run = run.inspect_err(|_| ui.say("interrupted: nothing was written"))?;
     let mut document = run.document(env!("CARGO_PKG_VERSION"), context::now());
     let differences = document.zones.iter().any(|zone| !zone.changes.is_empty());
     document.exit = exit(&document, |zone| {

@@ -1,6 +1,6 @@
 //! What several commands do alike.
 
-use mailzone_engine::{Cancel, Code};
+use mailzone_engine::{Cancel, Code, Providers, close};
 use mailzone_plan::document::{Exit, FORMAT_VERSION};
 use mailzone_report::text::TextOptions;
 use mailzone_report::{json, view};
@@ -34,6 +34,22 @@ pub(super) fn envelope<T: serde::Serialize>(body: T, exit: Exit) -> String {
     };
     // Our views have string keys only, which is all that can fail.
     json::to_string(&document).unwrap_or_default()
+}
+
+/// Does something with providers and ends what they hold open at their services, whatever came of it. Where `cancel`
+/// is switched first, the work is dropped: for what writes nothing.
+pub(super) async fn with_providers<T>(
+    providers: &Providers,
+    cancel: &Cancel,
+    work: impl Future<Output = T>,
+) -> Result<T, Code> {
+    let done = tokio::select! {
+        biased;
+        done = work => Ok(done),
+        () = cancel.cancelled() => Err(Code::Interrupted),
+    };
+    close(providers).await;
+    done
 }
 
 /// A switch that Ctrl-C and SIGTERM throw. A second one ends the program at once.

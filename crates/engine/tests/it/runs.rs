@@ -10,7 +10,7 @@ use mailzone_engine::verify::{Verdict, Wait};
 use mailzone_engine::{Cancel, Code, Event, Events};
 use mailzone_mailauth::KindId;
 use mailzone_plan::Own;
-use mailzone_provider::ProviderErrorKind;
+use mailzone_provider::{Provider as _, ProviderErrorKind};
 use mailzone_record::{RRsetKey, RecordType};
 use mailzone_server::Switches;
 
@@ -218,7 +218,7 @@ async fn an_interrupted_run_finishes_the_request_in_flight() {
 async fn a_zone_whose_lock_is_held_is_not_written() {
     let world = world().await;
     let provider = mailzone_provider::ProviderId::new("p");
-    let lock = world.state().lock(&provider, &name(ZONE)).unwrap().unwrap();
+    let lock = world.state().lock(&provider, &world.providers["p"].memory.zones().await.unwrap()[0]).unwrap().unwrap();
     let applied = world.run(&spf_and_dmarc("p", ZONE)).await;
     expect(&applied[0], "example.com. TXT: skipped\n_dmarc.example.com. TXT: skipped\n5");
     assert!(world.writes("p").is_empty() && world.journal().is_empty());

@@ -60,6 +60,7 @@ impl Case {
             domains: std::slice::from_ref(&self.facts),
             allow: &self.allow,
             normalize: self.normalize,
+            guards: &[],
             only: None,
         })
     }

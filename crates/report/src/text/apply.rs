@@ -2,7 +2,7 @@
 
 use mailzone_plan::document::ChangeDoc;
 
-use super::{TextOptions, change, count, latency, plan, verify};
+use super::{TextOptions, change, count, latency, plan, remark, verify};
 use crate::group::{Block, What, group};
 use crate::style::{Label, Line, Page};
 use crate::view::ApplyView;
@@ -11,13 +11,16 @@ use crate::view::ApplyView;
 pub fn apply(view: &ApplyView<'_>, options: &TextOptions) -> String {
     let mut page = Page::new(options.width, options.color);
     // Errors have been shown with the plan.
-    let pick = |what: &What<'_>| matches!(what, What::Change(_));
+    let pick = |what: &What<'_>| matches!(what, What::Change(_) | What::SideEffect(_));
     for block in &group(view.document, !options.full, pick).blocks {
         page.gap();
-        page.line(&plan::header(block));
+        page.line(&plan::header(block, options));
         for entry in &block.entries {
             match entry.what {
                 What::Change(change) => show_change(&mut page, block, change, options),
+                What::SideEffect(effect) => {
+                    remark::side_effect(&mut page, effect, &|text: &str| block.show(text).into_owned());
+                }
                 What::Error(_) | What::Finding(_) | What::Allowed(_) | What::Unmanaged(_) => {}
             }
         }
@@ -27,6 +30,11 @@ pub fn apply(view: &ApplyView<'_>, options: &TextOptions) -> String {
     let failed = view.document.zones.iter().filter(|zone| zone.error.is_some()).count();
     if failed > 0 {
         let words = format!("{} not applied: see the plan above", count(failed, "zone"));
+        page.line(&Line::new(0).put(Label::Error, words));
+    }
+    let effects: usize = view.document.zones.iter().map(|zone| zone.side_effects.len()).sum();
+    if effects > 0 {
+        let words = format!("{} changed by the provider itself: see above", count(effects, "foreign RRset"));
         page.line(&Line::new(0).put(Label::Error, words));
     }
     if let Some(journal) = &view.journal {
@@ -47,8 +55,12 @@ pub fn apply(view: &ApplyView<'_>, options: &TextOptions) -> String {
     if held > 0 {
         page.gap();
         let it = if held == 1 { "it" } else { "them" };
+        let again = match &view.rolled_back {
+            Some(run) => format!("rollback {run}"),
+            None => "apply".to_owned(),
+        };
         let words =
-            format!("{} held: nothing of {it} was sent. To go on once the servers answer: mailzone apply", are(held));
+            format!("{} held: nothing of {it} was sent. To go on once the servers answer: mailzone {again}", are(held));
         page.line(&Line::new(0).put(Label::Warning, words));
     }
     page.finish()
@@ -126,6 +138,7 @@ mod tests {
         let document = document(vec![zone("example.com", vec![spf, dmarc])]);
         let view = ApplyView {
             document: &document,
+            rolled_back: None,
             journal: Some("20260102T030405Z-1".into()),
             verification: None,
             latency: None,
@@ -160,7 +173,14 @@ mod tests {
         broken.error = Some(ErrorDoc { kind: "refused".into(), message: "a CNAME".into(), remedy: String::new() });
         let document = document(vec![zone("example.com", changes), broken]);
         let unverified = Some("--wait none");
-        let view = ApplyView { document: &document, journal: None, verification: None, latency: None, unverified };
+        let view = ApplyView {
+            document: &document,
+            rolled_back: None,
+            journal: None,
+            verification: None,
+            latency: None,
+            unverified,
+        };
         assert_snapshot!(apply(&view, &TextOptions::default()), @"
         Zone example.com (files)
           applied + example.com. TXT
@@ -180,8 +200,14 @@ mod tests {
         for zone in &mut document.zones {
             zone.changes.iter_mut().for_each(|change| change.outcome = Some("applied".into()));
         }
-        let view =
-            ApplyView { document: &document, journal: None, verification: None, latency: None, unverified: None };
+        let view = ApplyView {
+            document: &document,
+            rolled_back: None,
+            journal: None,
+            verification: None,
+            latency: None,
+            unverified: None,
+        };
         assert_snapshot!(apply(&view, &TextOptions::default()), @r#"
         9 zones (files): parked0.example, parked1.example, parked2.example, …
           applied + {zone}. MX

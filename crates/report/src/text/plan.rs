@@ -62,7 +62,7 @@ pub(crate) fn summary(document: &Document) -> Line {
 }
 
 /// `Zone example.com (files)`, or the zones that a block is about.
-pub(super) fn header(block: &Block<'_>) -> Line {
+pub(super) fn header(block: &Block<'_>, options: &TextOptions) -> Line {
     let Some(first) = block.units.first() else { return Line::new(0) };
     let mut providers: Vec<&str> = block.units.iter().map(|unit| unit.zone.provider.as_str()).collect();
     providers.sort_unstable();
@@ -70,9 +70,11 @@ pub(super) fn header(block: &Block<'_>) -> Line {
     let providers = some_of(&providers, 3);
     let line = Line::new(0);
     let line = if block.is_many() {
-        let labels: Vec<&str> = block.units.iter().take(3).map(|unit| unit.label).collect();
+        let most = if options.full { usize::MAX } else { 3 };
+        let labels: Vec<&str> = block.units.iter().take(most).map(|unit| unit.label).collect();
+        let more = if labels.len() < block.units.len() { ", \u{2026}" } else { "" };
         line.put(Label::Heading, count(block.units.len(), block.noun()))
-            .plain(format!(" ({providers}): {}, \u{2026}", labels.join(", ")))
+            .plain(format!(" ({providers}): {}{more}", labels.join(", ")))
     } else if first.zone.zone.is_none() {
         line.put(Label::Heading, format!("Domain {}", some_of(&first.zone.domains, 3))).plain(format!(" ({providers})"))
     } else {
@@ -82,14 +84,14 @@ pub(super) fn header(block: &Block<'_>) -> Line {
 }
 
 fn show_block(page: &mut Page, block: &Block<'_>, options: &TextOptions) {
-    let mut head = header(block);
+    let mut head = header(block, options);
     let counts = counts(block);
     if !counts.is_empty() {
         head.add(Label::Plain, format!(": {counts}"));
     } else if !block.is_many() && block.units.iter().all(|u| u.zone.changes.is_empty() && u.zone.error.is_none()) {
         head.add(Label::Plain, ": no changes");
     }
-    if block.is_many() {
+    if block.is_many() && (!block.is_verbatim() || (!options.full && block.units.len() > 3)) {
         head.add(Label::Muted, if counts.is_empty() { " (--full)" } else { " in each (--full)" });
     }
     page.line(&head);
@@ -130,6 +132,7 @@ fn show_entry(page: &mut Page, block: &Block<'_>, entry: &Entry<'_>, options: &T
         What::Finding(finding) => remark::finding(page, finding, 2, &shown),
         What::Allowed(finding) => remark::allowed(page, finding, &shown),
         What::Unmanaged(slot) => remark::unmanaged(page, slot, &shown),
+        What::SideEffect(effect) => remark::side_effect(page, effect, &shown),
     }
     if entry.example {
         page.line(&Line::new(6).put(Label::Muted, "so in the first; in the others alike (--full)"));

@@ -1,7 +1,7 @@
 //! What is said of a zone beside its changes: errors, guards, findings, slots that nobody manages.
 
 use mailzone_mailauth::{Effect, Finding, Severity};
-use mailzone_plan::document::{ErrorDoc, UnmanagedDoc};
+use mailzone_plan::document::{ErrorDoc, SetDoc, SideEffectDoc, UnmanagedDoc};
 
 use super::cut;
 use crate::style::{Label, Line, Page};
@@ -60,6 +60,25 @@ pub(super) fn unmanaged(page: &mut Page, slot: &UnmanagedDoc, shown: &impl Fn(&s
     page.line(&Line::new(6).put(Label::Muted, "to remove it: ").plain(shown(&slot.removal)));
 }
 
+/// What the provider did to a foreign set by itself: as it was, as it is, and what puts it back.
+pub(super) fn side_effect(page: &mut Page, effect: &SideEffectDoc, shown: &impl Fn(&str) -> String) {
+    let line = Line::new(2).put(Label::Error, "side effect").plain(": ").plain(shown(&effect.name)).plain(" ");
+    page.line(&line.plain(&effect.rtype).plain(": ").plain(cut(&shown(&effect.message), LONG_SENTENCE)));
+    for (word, label, set) in [("before: ", Label::Removed, &effect.before), ("now: ", Label::Added, &effect.after)] {
+        let lines: Vec<String> = set.as_ref().map_or_else(|| vec!["nothing".to_owned()], |set| values(set, shown));
+        for text in lines {
+            page.line(&Line::new(6).put(Label::Muted, word).put(label, text));
+        }
+    }
+    remedy(page, &shown(&effect.remedy), 2);
+}
+
+/// TTL and value, each.
+fn values(set: &SetDoc, shown: &impl Fn(&str) -> String) -> Vec<String> {
+    let ttl = set.ttl.map(|ttl| format!("{ttl} ")).unwrap_or_default();
+    set.values.iter().map(|value| format!("{ttl}{}", cut(&shown(value), LONG_SENTENCE))).collect()
+}
+
 /// What a finding is to the plan.
 pub(crate) fn word(finding: &Finding) -> (Label, &'static str) {
     match (finding.effect, finding.severity) {
@@ -92,7 +111,14 @@ fn at(subject: &str) -> String {
 }
 
 fn remedy(page: &mut Page, remedy: &str, indent: usize) {
-    if !remedy.is_empty() {
-        page.line(&Line::new(indent + 4).put(Label::Muted, "help: ").plain(cut(remedy, LONG_SENTENCE)));
+    if remedy.is_empty() {
+        return;
+    }
+    // One of several lines is a text to be taken over as it stands.
+    let mut lines = remedy.split('\n');
+    let first = cut(lines.next().unwrap_or_default(), LONG_SENTENCE);
+    page.line(&Line::new(indent + 4).put(Label::Muted, "help: ").plain(first));
+    for line in lines {
+        page.whole(&Line::new(indent + 8).put(Label::Muted, "| ").plain(cut(line, LONG_SENTENCE)));
     }
 }

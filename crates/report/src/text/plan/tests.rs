@@ -348,6 +348,9 @@ const BEGINNINGS: &[&str] = &[
     "unmanaged: ",
     "unknown ",
     "because: ",
+    "side effect",
+    "before: ",
+    "now: ",
 ];
 
 fn without_color(text: &str) -> String {
@@ -364,7 +367,7 @@ proptest! {
     #[test]
     fn data_stays_data(document in hostile_document(), full: bool, verbose: bool, width in 0..120usize) {
         let options = TextOptions { full, verbose, ..TextOptions::default() };
-        let view = ApplyView { document: &document, journal: None, verification: None, latency: None, unverified: None };
+        let view = ApplyView { document: &document, rolled_back: None, journal: None, verification: None, latency: None, unverified: None };
         let show = |options: &TextOptions| plan(&document, options) + &text::apply(&view, options);
         for line in show(&TextOptions { width: 0, ..options.clone() }).lines() {
             let begin = line.trim_start();
