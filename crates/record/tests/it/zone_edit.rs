@@ -233,6 +233,19 @@ fn a_ttl_is_written_in_where_servers_would_come_to_differ() {
     +  5 A 192.0.2.3
     +c 5 A 192.0.2.4
     "#);
+    // Without b, records of a stand together that did not, and BIND would give them the first one's TTL.
+    let text = "@ 9 SOA ns h 1 2 3 4 5\na A 192.0.2.1\nb 1 A 192.0.2.1\na A 192.0.2.2\n A 192.0.2.3\n TXT x\n";
+    insta::assert_snapshot!(edited(text, &[change("b", RecordType::A, &["192.0.2.1"], &[])]), @r#"
+    -@ 9 SOA ns h 1 2 3 4 5
+    +@ 9 SOA ns h 2 2 3 4 5
+    -b 1 A 192.0.2.1
+    -a A 192.0.2.2
+    - A 192.0.2.3
+    - TXT x
+    +a 1 A 192.0.2.2
+    + 1 A 192.0.2.3
+    + 1 TXT x
+    "#);
     // Between records that all have the SOA minimum, RFC 1035 would let b inherit the new TTL.
     let text = "@ SOA ns h 1 2 3 4 5\na A 192.0.2.1\nb A 192.0.2.2\n";
     let mut slower = change("a", RecordType::A, &[], &[]);
@@ -406,6 +419,7 @@ fn line() -> impl Strategy<Value = String> {
         Just(("MX", "10 a")),
         Just(("MX", "10 m.net.")),
         Just(("CNAME", "@")),
+        Just(("NS", "b")),
         Just(("TYPE999", "\\# 1 00")),
         Just(("LOC", "1 N 2 E  3m")),
         Just(("CAA", "0 issue \";\"")),
@@ -592,7 +606,10 @@ fn check(file: &ZoneFile, pairs: &[(Option<RRset>, Option<RRset>)]) -> Result<()
             prop_assert!(after.len() <= before.len() + 40);
         }
     }
-    prop_assert!(touched <= 2 * budget, "{} lines touched for {} changes", touched, budget);
+    // Below records of one set with different TTLs, BIND and RFC 1035 differ for more than one line.
+    if new.ttl_conflicts().is_empty() {
+        prop_assert!(touched <= 2 * budget, "{} lines touched for {} changes", touched, budget);
+    }
     let newline_added = |text: String| text.trim_end_matches(['\r', '\n']).to_owned();
     prop_assert_eq!(newline_added(gaps(&new)), newline_added(gaps(file)));
     match (file.soa(), new.soa()) {
