@@ -1,0 +1,8 @@
+//! Both providers against their emulated services and the recorded conversations.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends with its first surprise")]
+
+mod bench;
+mod hosting;
+mod hosting_faults;
+mod hosting_recorded;
+mod hosting_service;
