@@ -15,6 +15,7 @@ mod exit_codes;
 mod harness;
 mod hosts;
 mod hygiene;
+mod import;
 mod messy;
 mod resolvers;
 mod rfc2136;

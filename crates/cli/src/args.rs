@@ -92,8 +92,10 @@ pub(crate) enum Command {
     Lint(LintArgs),
     /// Serve zone files as an authoritative server
     Serve(ServeArgs),
-    /// Show each configured provider: rights, zones, limits
-    Providers,
+    /// Show each configured provider: credentials, rights, zones, limits
+    Providers(ProvidersArgs),
+    /// Print the configuration for what is live
+    Import(ImportArgs),
     /// List what was applied
     History,
     /// Print the JSON Schema of the configuration
@@ -170,73 +172,35 @@ pub(crate) struct ApplyArgs {
     pub(crate) planning: Planning,
 }
 
-/// What to wait for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum WaitFor {
-    /// Every authoritative server
-    Authoritative,
-    /// And every resolver
-    Resolvers,
-    /// Nothing: what would need a wait is held
-    None,
-}
-
-/// Whom to ask instead.
+/// `providers`.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Servers {
-    /// Ask this resolver instead of the configured ones; may be repeated
-    #[arg(long, value_name = "ADDR", value_parser = address)]
-    pub(crate) resolver: Vec<SocketAddr>,
-    /// Ask this authoritative server instead of the delegation; may be repeated
-    #[arg(long, value_name = "ADDR", value_parser = address)]
-    pub(crate) nameserver: Vec<SocketAddr>,
-}
-
-/// `verify`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct AskArgs {
-    /// Configured domains; all without
-    pub(crate) domains: Vec<String>,
-    #[command(flatten)]
-    pub(crate) servers: Servers,
-    /// What to wait for
-    #[arg(long, value_enum, default_value_t = WaitFor::None)]
-    pub(crate) wait: WaitFor,
-}
-
-/// `latency`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct LatencyArgs {
-    /// Domains, configured or not
-    #[arg(required = true)]
-    pub(crate) domains: Vec<String>,
-    #[command(flatten)]
-    pub(crate) servers: Servers,
-    /// Exchanges per server, address and transport [default: the configuration's, else 20]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub(crate) samples: Option<u32>,
-}
-
-/// `lint`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct LintArgs {
-    /// Show each effective key of a domain with file and line
-    #[arg(long, value_name = "DOMAIN")]
-    pub(crate) explain: Option<String>,
-}
-
-/// `serve`.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ServeArgs {
-    /// Serve the zone files of this directory instead of the configured ones
-    #[arg(long, value_name = "DIR")]
-    pub(crate) directory: Option<PathBuf>,
-    /// Where to answer, UDP and TCP; port 0 takes a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5353")]
-    pub(crate) listen: SocketAddr,
-    /// Answer on an address that is not loopback
+pub(crate) struct ProvidersArgs {
+    /// Only these providers; all without
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Show every zone
     #[arg(long)]
-    pub(crate) public: bool,
+    pub(crate) full: bool,
+}
+
+/// `import`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ImportArgs {
+    /// Domains, at or below the name of a zone; with --from the zone that the file is of
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) domains: Vec<String>,
+    /// The configured provider that holds them [default: the only one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Option<String>,
+    /// Every zone of the provider
+    #[arg(long, conflicts_with_all = ["domains", "from"])]
+    pub(crate) all: bool,
+    /// A zone file instead of a provider
+    #[arg(long, value_name = "FILE.zone")]
+    pub(crate) from: Option<PathBuf>,
+    /// The provider's identifier of the zone, where it holds several of the name or does not list them
+    #[arg(long, value_name = "ID", requires = "domains", conflicts_with_all = ["all", "from"])]
+    pub(crate) zone_id: Option<String>,
 }
 
 /// Reads the command line. On an error, or when help was asked for, gives the exit code.
@@ -256,7 +220,7 @@ pub(crate) fn parse() -> Result<Cli, ExitCode> {
 }
 
 /// What is planned and not there yet (`design.md` section 7): a wrong word is told from a word that comes later.
-const LATER_COMMANDS: [&str; 8] = ["rollback", "drift", "check", "simulate", "import", "dkim", "zone", "senders"];
+const LATER_COMMANDS: [&str; 7] = ["rollback", "drift", "check", "simulate", "dkim", "zone", "senders"];
 const LATER_FLAGS: [&str; 3] = ["--live", "--shard", "--merge"];
 const LATER_FORMATS: [&str; 2] = ["html", "csv"];
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use mailzone_provider::{
-    Batch, Capabilities, Provider, ProviderError, ProviderErrorKind, ProviderId, RRsetChange, Receipt, Refusal,
-    Snapshot, Zone,
+    Batch, Capabilities, ExpectedSideEffect, Provider, ProviderError, ProviderErrorKind, ProviderId, RRsetChange,
+    Receipt, Refusal, Snapshot, Zone, ZoneId,
 };
+use mailzone_record::Name;
 use tokio::sync::OnceCell;
 
 type Make = dyn Fn() -> Result<Arc<dyn Provider>, ProviderError> + Send + Sync;
@@ -60,6 +61,10 @@ impl Provider for Lazy {
         self.made().await?.zones().await
     }
 
+    async fn zone_by_id(&self, id: &ZoneId, name: Option<&Name>) -> Result<Zone, ProviderError> {
+        self.made().await?.zone_by_id(id, name).await
+    }
+
     async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError> {
         self.made().await?.snapshot(zone).await
     }
@@ -68,12 +73,23 @@ impl Provider for Lazy {
         self.outline.refuse(change)
     }
 
+    fn side_effects(&self, snapshot: &Snapshot, changes: &[RRsetChange]) -> Vec<ExpectedSideEffect> {
+        self.outline.side_effects(snapshot, changes)
+    }
+
     async fn apply(&self, zone: &Zone, batch: &Batch) -> Result<Receipt, ProviderError> {
         self.made().await?.apply(zone, batch).await
     }
 
     async fn settle(&self, zone: &Zone, receipt: &Receipt) -> Result<(), ProviderError> {
         self.made().await?.settle(zone, receipt).await
+    }
+
+    async fn close(&self) {
+        // What was never asked holds nothing open.
+        if let Some(made) = self.made.get() {
+            made.close().await;
+        }
     }
 }
 

@@ -22,13 +22,18 @@ pub(crate) const TYPES: &[&str] = &["rfc2136", "zonefile"];
 
 /// Makes the configured providers. Contacts none of them and reads no secret: that waits until one is asked.
 pub(crate) fn providers(settings: &Settings) -> Providers {
+    providers_for(settings, &[])
+}
+
+/// The same, for more names than are configured: services that do not list their zones are asked for these too.
+pub(crate) fn providers_for(settings: &Settings, more: &[Name]) -> Providers {
     let mut providers: Providers = BTreeMap::new();
     let secrets = Arc::new(Secrets::default());
     for (name, table) in &settings.providers {
         let id = ProviderId::new(name.as_str());
         let provider: Arc<dyn Provider> = match &table.value {
             ProviderSettings::Zonefile(files) => zonefile(id, files),
-            ProviderSettings::Rfc2136(server) => rfc2136(id, server, names(settings, name), &secrets),
+            ProviderSettings::Rfc2136(server) => rfc2136(id, server, names(settings, name, more), &secrets),
             // `ProviderSettings` is open for later types; this version's configuration has no other.
             _ => continue,
         };
@@ -55,13 +60,16 @@ fn zonefile(id: ProviderId, files: &Zonefile) -> Arc<dyn Provider> {
 }
 
 fn rfc2136(id: ProviderId, server: &Rfc2136, names: Vec<Name>, secrets: &Arc<Secrets>) -> Arc<dyn Provider> {
-    let (address, timeout) = (server.server, server.timeout);
+    let (address, timeout, concurrency) = (server.server, server.timeout, server.max_concurrency);
     let make = move |id: ProviderId, key: Option<TsigKey>, names: Vec<Name>| -> Arc<dyn Provider> {
-        let provider = Rfc2136Provider::new(id, address, key, names);
-        Arc::new(match timeout {
-            Some(timeout) => provider.with_timeout(timeout),
-            None => provider,
-        })
+        let mut provider = Rfc2136Provider::new(id, address, key, names);
+        if let Some(timeout) = timeout {
+            provider = provider.with_timeout(timeout);
+        }
+        if let Some(concurrency) = concurrency {
+            provider = provider.with_concurrency(concurrency);
+        }
+        Arc::new(provider)
     };
     let Some(tsig) = server.tsig.clone() else { return make(id, None, names) };
     let outline = make(id.clone(), None, Vec::new());
@@ -95,9 +103,9 @@ fn tsig_key(provider: &ProviderId, tsig: &Tsig, secrets: &Secrets) -> Result<Tsi
 
 /// Names in the zones of this provider, since no RFC 2136 server lists its zones: the zones that are configured,
 /// else the names of the domains, hosts and addresses themselves.
-fn names(settings: &Settings, provider: &str) -> Vec<Name> {
+fn names(settings: &Settings, provider: &str, more: &[Name]) -> Vec<Name> {
     let is_here = |named: Option<&Located<String>>| named.is_some_and(|named| named.value == provider);
-    let mut names = BTreeSet::new();
+    let mut names: BTreeSet<Name> = more.iter().cloned().collect();
     let mut add = |zone: Option<&Located<Name>>, name: &Name| {
         names.insert(zone.map_or(name, |zone| &zone.value).clone());
     };

@@ -3,6 +3,7 @@
 mod apply;
 mod confirm;
 mod history;
+mod import;
 mod info;
 mod latency;
 mod lint;
@@ -31,7 +32,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Latency(args) => latency::run(global, &args, &ui),
         Command::Lint(args) => lint::run(global, &args, &ui),
         Command::Serve(args) => serve::run(global, &args, &ui),
-        Command::Providers => providers::run(global, &ui),
+        Command::Providers(args) => providers::run(global, &args, &ui),
+        Command::Import(args) => import::run(global, &args, &ui),
         Command::History => history::run(global, &ui),
         Command::Schema => info::schema(&ui),
         Command::Completions { shell } => info::completions(shell, &ui),

@@ -7,7 +7,7 @@ use mailzone_provider::Access;
 use mailzone_report::escape;
 use serde::Serialize;
 
-use crate::args::{Format, Global};
+use crate::args::{Format, Global, ProvidersArgs};
 use crate::context;
 use crate::registry;
 use crate::ui::Ui;
@@ -45,7 +45,7 @@ struct ProvidersView {
 }
 
 /// Of each configured provider: rights, zones, limits.
-pub(super) fn run(global: &Global, ui: &Ui) -> Result<Code, Code> {
+pub(super) fn run(global: &Global, _args: &ProvidersArgs, ui: &Ui) -> Result<Code, Code> {
     only(global, &[Format::Text, Format::Json], ui)?;
     let settings = context::load(global, ui)?;
     let providers = registry::providers(&settings);

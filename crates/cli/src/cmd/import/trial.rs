@@ -1,0 +1,54 @@
+//! Whether a part of a configuration plans to nothing: it is loaded, compiled and planned like any other.
+
+use mailzone_config::SourceFile;
+use mailzone_engine::compile::compile;
+use mailzone_mailauth::Finding;
+use mailzone_plan::{Claim, DomainFacts, ZoneInput, plan_zone};
+use mailzone_provider::{Capabilities, Snapshot, Zone};
+
+/// A zone as it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Live<'a> {
+    pub(super) zone: &'a Zone,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) capabilities: &'a Capabilities,
+}
+
+/// Why a part of a configuration is not what is live.
+#[derive(Debug)]
+pub(super) enum Unfit {
+    /// It does not load, or something would change.
+    Other,
+    /// The zone cannot hold it.
+    Refused(String),
+}
+
+/// What is found while planning, if `tables` load and there is nothing to change.
+///
+/// The tables name the provider `p`.
+pub(super) fn plans_to_nothing(tables: &str, live: Live<'_>) -> Result<Vec<Finding>, Unfit> {
+    const PROVIDER: &str = "[providers.p]\ntype = \"zonefile\"\ndirectory = \".\"\n";
+    let file = SourceFile::new("import", format!("{PROVIDER}{tables}"));
+    let settings = mailzone_config::parse(&[file], ".".into(), &mut |_| Err("no files here".to_owned()))
+        .map_err(|_| Unfit::Other)?;
+    // No allow entry is written, so no day matters.
+    let compiled = compile(&settings, (2026, 1, 1));
+    let claims: Vec<Claim> = compiled.claims.iter().map(|placed| placed.claim.clone()).collect();
+    let domains: Vec<DomainFacts> = compiled.domains.iter().map(|domain| domain.facts.clone()).collect();
+    let plan = plan_zone(&ZoneInput {
+        zone: live.zone,
+        capabilities: live.capabilities,
+        provider: None,
+        snapshot: live.snapshot,
+        claims: &claims,
+        domains: &domains,
+        allow: &[],
+        normalize: false,
+        guards: &[],
+        only: None,
+    });
+    if let Some(error) = plan.error {
+        return Err(Unfit::Refused(error.message));
+    }
+    if plan.changes.is_empty() && plan.left_out.is_empty() { Ok(plan.findings) } else { Err(Unfit::Other) }
+}

@@ -1,0 +1,205 @@
+//! `mailzone import`: what it prints plans to nothing.
+
+use std::path::Path;
+
+use crate::harness::{Project, zone_text};
+
+const PROVIDER: &str = "[providers.files]\ntype = \"zonefile\"\ndirectory = \"zones\"\n";
+
+/// An RSA key of 1024 bits, made for these tests.
+const KEY: &str = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDOnA6hpZR0J5mqXLZGwMV9VreUuoLzpgOROioMKzyoPptQrmPjvA1fFE1FURlevavmlOoCtV++ct5d14B/JtmfkZoDaR/cTNHqvrvsPThZwPyvBwB1Br1WLdDWVSMb6HieJWv1BKUuxsYlTUvMlU2sulucH/F6XBO7AQiW/1Ku4wIDAQAB";
+
+/// Zone files and a configuration that has the provider alone.
+fn project(zones: &[(&str, &str)]) -> Project {
+    let project = Project::empty();
+    project.write("mailzone.toml", PROVIDER);
+    project.write("zones/.keep", "");
+    for (origin, text) in zones {
+        project.write(&format!("zones/{origin}.zone"), text);
+    }
+    project
+}
+
+fn zone(origin: &str, records: &[&str]) -> String {
+    zone_text(origin, records)
+}
+
+/// Imports with these arguments, and wants the result to plan to nothing with and without `--from`'s own provider.
+#[track_caller]
+fn imported(project: &Project, args: &[&str]) -> String {
+    let text = project.run_to(0, [&["import"], args].concat()).stdout;
+    assert_eq!(project.run_to(0, [&["import"], args].concat()).stdout, text, "not the same twice");
+    project.write("imported.toml", &text);
+    let own = args.contains(&"--from") && !args.contains(&"--provider");
+    let config: &[&str] =
+        if own { &["--config", "imported.toml"] } else { &["--config", "mailzone.toml", "--config", "imported.toml"] };
+    let plan = project.run_to(0, [&["plan", "--detailed-exitcode", "--format", "json"], config].concat()).json();
+    for key in ["create", "update", "delete"] {
+        assert_eq!(plan["summary"][key], 0, "{text}\n{plan:#}");
+    }
+    for zone in plan["zones"].as_array().unwrap() {
+        assert!(zone["error"].is_null(), "{text}\n{zone:#}");
+    }
+    text
+}
+
+/// The zone's name: the first `$ORIGIN` that is not the root.
+fn origin_of(text: &str) -> String {
+    let origin = text.lines().filter_map(|line| line.strip_prefix("$ORIGIN ")).find(|origin| origin.trim() != ".");
+    origin.unwrap_or("example.com.").trim().trim_end_matches('.').to_owned()
+}
+
+#[test]
+fn every_fixture_plans_to_nothing() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/zones");
+    let project = project(&[]);
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(fixtures).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "zone") {
+            continue;
+        }
+        println!("{}", path.display());
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        let origin = origin_of(&text);
+        let text = if text.contains("SOA") {
+            text
+        } else {
+            format!("@ 3600 SOA ns1 hostmaster 1 7200 3600 1209600 300\n@ 3600 NS ns1\n{text}")
+        };
+        let file = format!("zones/{origin}.zone");
+        project.write(&file, &text);
+        imported(&project, &["--from", &file]);
+        imported(&project, &[&origin, "--from", &file, "--provider", "files"]);
+        imported(&project, &[&origin]);
+        seen.insert(origin);
+    }
+    assert!(seen.len() >= 5, "{seen:?}");
+    let text = imported(&project, &["--all", "--provider", "files"]);
+    for origin in seen {
+        let tables = [format!("[domains.\"{origin}\"]\n"), format!("[domains.{origin}]\n")];
+        assert!(tables.iter().any(|table| text.contains(table)), "{origin}: {text}");
+    }
+}
+
+#[test]
+fn every_kind_is_a_key() {
+    let key = format!("s1._domainkey TXT ( \"v=DKIM1; k=rsa; \" \"p={}\" \"{}\" )", &KEY[..100], &KEY[100..]);
+    let records = [
+        "@ MX 20 mx2.example.net.",
+        "@ MX 10 mail",
+        "@ TXT \"v=spf1 mx  include:_spf.example.net ~all\"",
+        "@ TXT \"google-site-verification=Zq3-x\"",
+        "@ A 192.0.2.80",
+        "@ CAA 0 issue \"letsencrypt.org\"",
+        "@ CAA 0 iodef \"mailto:ca@example.com\"",
+        "@ CAA 128 tbs \"unknown\"",
+        &key,
+        "s2._domainkey CNAME s2.dkim.example.net.",
+        "2024.old._domainkey TXT \"v=DKIM1; p=\"",
+        "_dmarc TXT \"v=DMARC1;p=quarantine; rua=mailto:d@example.com\"",
+        "_mta-sts TXT \"v=STSv1; id=20240101\"",
+        "mta-sts CNAME sts.example.net.",
+        "_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:t@example.com,https://r.example.com/t\"",
+        "*._report._dmarc TXT \"v=DMARC1\"",
+        "mail A 192.0.2.25",
+        "mail AAAA 2001:db8::25",
+        "_25._tcp.mail TLSA 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "www CNAME example.com.",
+        "news MX 10 mail",
+        "news TXT \"v=spf1 mx -all\"",
+        "_dmarc.news CNAME _dmarc.example.net.",
+        "nomail MX 0 .",
+        "nomail TXT \"v=spf1 -all\"",
+    ];
+    let project = project(&[("example.com", &zone("example.com", &records))]);
+    insta::assert_snapshot!(imported(&project, &["--all"]));
+}
+
+#[test]
+fn what_no_key_can_say_stays_foreign_with_the_reason() {
+    let records = [
+        "@ TXT \"v=spf1 mx -all\"",
+        "@ TXT \"v=spf1 a ~all\"",
+        "_dmarc TXT \"\\\"v=DMARC1; p=none\\\"\"",
+        "bad._domainkey TXT \"v=DKIM1; k=rsa; p=%%%\"",
+        "two._domainkey TXT \"v=DKIM1; p=\"",
+        "two._domainkey TXT \"v=DKIM1; p= \"",
+        "caa CAA 128 issue \"ca.example.net\"",
+        "*.wild MX 10 mail.example.net.",
+        "sub NS ns.example.net.",
+        "_dmarc.sub TXT \"v=DMARC1; p=none\"",
+        "_25._tcp.host TLSA 0 0 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "odd TXT \"v=spf1 \\226\\128\\174 mx -all\"",
+    ];
+    let project = project(&[("example.com", &zone("example.com", &records))]);
+    insta::assert_snapshot!(imported(&project, &["example.com"]));
+}
+
+#[test]
+fn a_part_of_a_zone_and_zones_below() {
+    let parent = zone(
+        "example.com",
+        &[
+            "@ TXT \"v=spf1 -all\"",
+            "a TXT \"v=spf1 mx -all\"",
+            "_dmarc.a TXT \"v=DMARC1; p=none\"",
+            "x.b MX 0 .",
+            "s1._domainkey CNAME hidden.example.net.",
+        ],
+    );
+    let child = zone("b.example.com", &["x MX 10 x"]);
+    let keys = zone("_domainkey.example.com", &["s1 CNAME s1.example.net."]);
+    let project = project(&[("example.com", &parent), ("b.example.com", &child), ("_domainkey.example.com", &keys)]);
+    let part = imported(&project, &["a.example.com"]);
+    assert!(part.contains("[domains.\"a.example.com\"]") && !part.contains("[domains.\"example.com\"]"), "{part}");
+    let all = imported(&project, &["example.com"]);
+    assert!(all.contains("dkim.s1 = { cname = \"s1.example.net.\" }"), "{all}");
+    assert!(all.contains("[domains.\"x.b.example.com\"]") && !all.contains("mx = \"null\""), "{all}");
+}
+
+#[test]
+fn what_cannot_be_imported_is_said() {
+    let project = project(&[("example.com", &zone("example.com", &[]))]);
+    let two = format!("{PROVIDER}[providers.more]\ntype = \"zonefile\"\ndirectory = \"zones\"\n");
+    project.write("two.toml", two);
+    project.write("broken.zone", "@ SOA\n");
+    let said = |args: &[&str]| project.run_to(1, [&["import"], args].concat()).said();
+    insta::assert_snapshot!(said(&[]), @r#"
+    error: nothing to import
+      help: name domains, --all zones of a provider, or a zone file with --from
+    "#);
+    insta::assert_snapshot!(said(&["example.org"]), @r#"
+    error: example.org: the provider holds no zone for it
+      help: `mailzone providers --full` lists the zones
+    nothing was imported
+    "#);
+    insta::assert_snapshot!(said(&["example.com", "--provider", "cf"]), @r#"
+    error: no provider is called cf
+      help: configured: files
+    "#);
+    insta::assert_snapshot!(said(&["example.com", "--config", "two.toml"]), @r#"
+    error: several providers are configured
+      help: choose one with --provider: files, more
+    "#);
+    insta::assert_snapshot!(said(&["example.com", "--zone-id", "42"]), @r#"
+    error: looking for the zone 42: files holds no zone with the identifier 42
+      help: check zone_id
+    "#);
+    insta::assert_snapshot!(said(&["--from", "none.zone"]), @r#"
+    error: none.zone cannot be read: No such file or directory (os error 2)
+      help: name a zone file
+    "#);
+    insta::assert_snapshot!(said(&["--from", "broken.zone"]), @r#"
+    error: broken.zone does not parse
+    line 1, column 6: SOA data: the primary server is missing
+    "#);
+    insta::assert_snapshot!(said(&["--from", "mailzone.toml"]), @r#"
+    error: mailzone.toml does not say which zone it is
+      help: name the zone: mailzone import ZONE --from FILE
+    "#);
+    insta::assert_snapshot!(said(&["--format", "json", "--all"]), @r#"
+    error: import prints TOML and nothing else
+      help: leave --format out
+    "#);
+}
