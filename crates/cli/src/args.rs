@@ -172,6 +172,75 @@ pub(crate) struct ApplyArgs {
     pub(crate) planning: Planning,
 }
 
+/// What to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum WaitFor {
+    /// Every authoritative server
+    Authoritative,
+    /// And every resolver
+    Resolvers,
+    /// Nothing: what would need a wait is held
+    None,
+}
+
+/// Whom to ask instead.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Servers {
+    /// Ask this resolver instead of the configured ones; may be repeated
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) resolver: Vec<SocketAddr>,
+    /// Ask this authoritative server instead of the delegation; may be repeated
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) nameserver: Vec<SocketAddr>,
+}
+
+/// `verify`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct AskArgs {
+    /// Configured domains; all without
+    pub(crate) domains: Vec<String>,
+    #[command(flatten)]
+    pub(crate) servers: Servers,
+    /// What to wait for
+    #[arg(long, value_enum, default_value_t = WaitFor::None)]
+    pub(crate) wait: WaitFor,
+}
+
+/// `latency`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LatencyArgs {
+    /// Domains, configured or not
+    #[arg(required = true)]
+    pub(crate) domains: Vec<String>,
+    #[command(flatten)]
+    pub(crate) servers: Servers,
+    /// Exchanges per server, address and transport [default: the configuration's, else 20]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) samples: Option<u32>,
+}
+
+/// `lint`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct LintArgs {
+    /// Show each effective key of a domain with file and line
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) explain: Option<String>,
+}
+
+/// `serve`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ServeArgs {
+    /// Serve the zone files of this directory instead of the configured ones
+    #[arg(long, value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Where to answer, UDP and TCP; port 0 takes a free one
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:5353")]
+    pub(crate) listen: SocketAddr,
+    /// Answer on an address that is not loopback
+    #[arg(long)]
+    pub(crate) public: bool,
+}
+
 /// `providers`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ProvidersArgs {
