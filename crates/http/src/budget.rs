@@ -3,6 +3,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The request budget of one account, shared by everything that uses the account: a token bucket.
 ///
 /// Tokens are given out in the order in which they are asked for. Runs on tokio's clock.
@@ -40,16 +43,28 @@ impl Budget {
 
     /// Waits for a token and takes it. Whoever stops waiting takes none.
     pub async fn take(&self) {
+        // A pause is never that long.
+        let _ = self.take_within(Duration::MAX).await;
+    }
+
+    /// As [`Budget::take`]; if there is a pause that goes on for longer than `patience`, its rest at once.
+    pub(crate) async fn take_within(&self, patience: Duration) -> Result<(), Duration> {
         let _turn = self.turn.lock().await;
-        while let Some(until) = self.try_take(Instant::now()) {
+        loop {
+            let now = Instant::now();
+            let Some(until) = self.try_take(now) else { return Ok(()) };
+            let pause = self.state().paused_until.map_or(Duration::ZERO, |end| end.saturating_duration_since(now));
+            if pause > patience {
+                return Err(pause);
+            }
             sleep_until(until).await;
         }
     }
 
-    /// Nobody gets a token for this long; a longer pause that is under way stays. Afterwards tokens come one by
-    /// one: the bucket is empty.
+    /// Nobody gets a token for this long, at most a day; a longer pause that is under way stays. Afterwards tokens
+    /// come one by one: the bucket is empty.
     pub fn pause(&self, duration: Duration) {
-        let Some(until) = Instant::now().checked_add(duration) else { return };
+        let until = Instant::now() + duration.min(LONGEST_PAUSE);
         let mut state = self.state();
         state.paused_until = state.paused_until.max(Some(until));
         state.full_at = state.full_at.max(until.checked_add(self.burst));
@@ -134,6 +149,19 @@ mod tests {
         let budget = Budget::new(10.0, 5);
         budget.pause(Duration::from_secs(1));
         assert_eq!(times(&budget, 3).await, [1000, 1100, 1200]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn patience_has_an_end() {
+        let budget = Budget::unlimited();
+        budget.pause(Duration::from_secs(100));
+        let start = Instant::now();
+        assert_eq!(budget.take_within(Duration::from_secs(99)).await, Err(Duration::from_secs(100)));
+        assert!(start.elapsed().is_zero());
+        assert_eq!(budget.take_within(Duration::from_secs(100)).await, Ok(()));
+        assert_eq!(start.elapsed().as_secs(), 100);
+        budget.pause(Duration::MAX);
+        assert_eq!(budget.take_within(Duration::ZERO).await, Err(LONGEST_PAUSE));
     }
 
     #[tokio::test(start_paused = true)]

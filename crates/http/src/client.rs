@@ -83,7 +83,8 @@ impl Client {
     /// or from 400 to 499, except 429.
     ///
     /// Errors: `Throttled` (status 429, [`Retry::Later`](mailzone_provider::Retry::Later)) after the last attempt,
-    /// or at once if the service asks to wait longer than [`Backoff::patience`]; `Unreachable` for statuses from 500
+    /// or at once if the service asks to wait longer than [`Backoff::patience`] (until that time is over nothing is
+    /// sent with this budget, every call ends with this error); `Unreachable` for statuses from 500
     /// and for all that the network does; `Protocol` for a redirect and for an answer of more than [`MAX_ANSWER`]
     /// octets. Those of a write that may have been carried out are
     /// [`Retry::Unknown`](mailzone_provider::Retry::Unknown).
@@ -104,7 +105,7 @@ impl Client {
             let last = attempt >= backoff.attempts.max(1);
             if let Again::Throttled(_) = again {
                 // Also after the last attempt: others use the account too.
-                shared.settings.budget.pause(wait.min(backoff.patience));
+                shared.settings.budget.pause(wait);
             }
             if !patient || last {
                 return Err(failure::given_up(error, &again, patient, attempt));
@@ -152,7 +153,11 @@ impl Shared {
     fn request(&self, call: &Call, context: &Context) -> Result<Request, ProviderError> {
         let broken = |kind, remedy| ProviderError::new(context.operation.clone(), kind, remedy);
         if let Some(kind) = &call.broken {
-            return Err(broken(kind.clone(), "check the credentials and the provider's table in the configuration"));
+            let remedy = match kind {
+                ProviderErrorKind::Protocol(_) => "report this",
+                _ => "check the credentials and the provider's table in the configuration",
+            };
+            return Err(broken(kind.clone(), remedy));
         }
         let Some(url) = self.settings.base.join(&call.path, &call.query) else {
             let kind = ProviderErrorKind::Configuration("an identifier is \".\" or \"..\"".to_owned());
@@ -174,7 +179,9 @@ impl Shared {
         let path = context.redactor.line(request.url().path());
         // The semaphore is never closed.
         let _slot = self.slots.acquire().await;
-        self.settings.budget.take().await;
+        if let Err(pause) = self.settings.budget.take_within(self.settings.backoff.patience).await {
+            return Attempt::Final(Err(failure::paused(pause, context)));
+        }
         let started = Instant::now();
         let answer = self.exchange(request, context).await;
         let ms = started.elapsed().as_millis();

@@ -17,6 +17,9 @@ use crate::{Base, Call, Effect, Reply};
 /// The remedy where only time helps.
 const LATER: &str = "try again later";
 
+/// The remedy for too many requests.
+const THROTTLED: &str = "try again later, and look for other programs that use the account";
+
 /// The result of one attempt.
 #[derive(Debug)]
 pub(crate) enum Attempt {
@@ -60,8 +63,7 @@ pub(crate) fn judge(call: &Call, reply: Reply, base: &Base) -> Attempt {
     let wait = retry_after(reply.headers());
     if reply.status == 429 || call.throttled_if.is_some_and(|throttled| throttled(&reply)) {
         let text = format!("{service} says that there are too many requests ({})", reply.shown());
-        let remedy = "try again later, and look for other programs that use the account";
-        let error = later(reply.failure(ProviderErrorKind::Throttled, &text, remedy));
+        let error = later(reply.failure(ProviderErrorKind::Throttled, &text, THROTTLED));
         return Attempt::Again(error, Again::Throttled(wait));
     }
     if reply.status >= 500 || call.transient_if.is_some_and(|transient| transient(&reply)) {
@@ -81,10 +83,17 @@ pub(crate) fn judge(call: &Call, reply: Reply, base: &Base) -> Attempt {
     Attempt::Final(Ok(reply))
 }
 
+/// The error while the account is paused for longer than anybody waits.
+pub(crate) fn paused(pause: Duration, context: &Context) -> ProviderError {
+    let text = format!("{} asked for a pause that goes on for {}; nothing was sent", context.service, whole(pause));
+    let kind = ProviderErrorKind::Throttled(text);
+    later(ProviderError::new(context.operation.clone(), kind, THROTTLED))
+}
+
 /// The error after the last attempt.
 pub(crate) fn given_up(error: ProviderError, again: &Again, patient: bool, attempts: u32) -> ProviderError {
     let add = |text: String| match again.wait() {
-        Some(wait) if !patient => format!("{text}, and asks to wait {}", seconds(wait)),
+        Some(wait) if !patient => format!("{text}, and asks to wait {}", whole(wait)),
         _ if attempts > 1 => format!("{text}, {attempts} times"),
         _ => text,
     };
@@ -144,12 +153,18 @@ impl fmt::Display for Unanswered {
     }
 }
 
+/// Whole seconds, so that two looks at a clock say the same.
+fn whole(duration: Duration) -> String {
+    seconds(Duration::from_secs(duration.as_secs().saturating_add(u64::from(duration.subsec_millis() >= 500))))
+}
+
 fn later(error: ProviderError) -> ProviderError {
     ProviderError { retry: Retry::Later, ..error }
 }
 
 fn unknown(error: ProviderError) -> ProviderError {
-    ProviderError { retry: Retry::Unknown, ..error }
+    let remedy = "it may have been carried out all the same: look with plan, then try again".to_owned();
+    ProviderError { retry: Retry::Unknown, remedy, ..error }
 }
 
 /// Says where to, but no more of it than the host: the rest may hold what was sent.

@@ -107,7 +107,7 @@ impl Reply {
         remedy: impl Into<String>,
     ) -> ProviderError {
         let kind = kind(self.context.redactor.line(message));
-        ProviderError::new(self.context.redactor.line(&self.context.operation), kind, remedy)
+        ProviderError::new(self.context.operation.clone(), kind, remedy)
     }
 
     /// `status 503: upstream is down`.

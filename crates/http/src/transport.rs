@@ -27,7 +27,7 @@ pub(crate) fn trouble(error: &reqwest::Error, service: &str, host: &str, timeout
     let network = "check the endpoint and the network, and try again later";
     let (text, remedy, sent) = if error.is_dns() {
         let remedy = "check the endpoint's name and this machine's resolver";
-        (format!("the name of {host} does not resolve to an address"), remedy, false)
+        (format!("the name {host} does not resolve to an address"), remedy, false)
     } else if error.is_connect() {
         let text = match io {
             Some(io::ErrorKind::ConnectionRefused) => format!("{host} refuses the connection"),
@@ -40,6 +40,8 @@ pub(crate) fn trouble(error: &reqwest::Error, service: &str, host: &str, timeout
         (text, network, false)
     } else if error.is_timeout() {
         (format!("{service} did not answer within {}", seconds(timeout)), "try again later", true)
+    } else if matches!(io, Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)) {
+        (format!("the answer of {service} is damaged"), "try again later", true)
     } else if error.is_body() || error.is_decode() {
         (format!("the connection to {host} ended in the middle of an answer"), "try again later", true)
     } else if error.is_builder() {
@@ -81,7 +83,7 @@ fn of_tls(error: &rustls::Error, host: &str, connecting: bool) -> Trouble {
     let clock = "check this machine's clock; otherwise the service has to renew its certificate";
     let (text, remedy) = match error {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
-            CertificateError::UnknownIssuer => (
+            _ if is_self_signed(certificate) => (
                 format!("the certificate of {host} is self-signed or from an unknown authority"),
                 "nothing was sent; if a proxy of your own opens TLS here, add its authority to this machine's store",
             ),
@@ -117,9 +119,30 @@ fn of_tls(error: &rustls::Error, host: &str, connecting: bool) -> Trouble {
     Trouble { text, remedy, sent: !connecting, passes }
 }
 
+/// Also the certificate of an authority in the place of the server's own, which is what a plain
+/// `openssl req -x509` makes.
+fn is_self_signed(error: &CertificateError) -> bool {
+    match error {
+        CertificateError::UnknownIssuer => true,
+        CertificateError::Other(other) => other.to_string().contains("CaUsedAsEndEntity"),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The label is too long for a question, so that nobody is asked.
+    #[tokio::test]
+    async fn a_name_that_does_not_resolve() {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}.example/", "a".repeat(64));
+        let error = client.get(&url).send().await.unwrap_err();
+        let trouble = trouble(&error, "Test", "api.example", Duration::from_secs(1));
+        assert_eq!(trouble.text, "the name api.example does not resolve to an address");
+        assert!(!trouble.sent && trouble.passes);
+    }
 
     #[test]
     fn certificates() {
@@ -138,7 +161,14 @@ mod tests {
                 text(CertificateError::BadSignature),
             ]
             .join("\n"),
-            @""
+            @r"
+        the certificate of api.example is self-signed or from an unknown authority
+        the certificate of api.example is for another name
+        the certificate of api.example has expired
+        the certificate of api.example is not valid yet
+        the certificate of api.example is revoked
+        the certificate of api.example is not acceptable
+        "
         );
     }
 
