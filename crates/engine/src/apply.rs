@@ -321,6 +321,10 @@ impl ZoneTask {
                 format!("{provider} confirmed {key} at {at}, and since then {servers}")
             }
             Some(Written { provider, at: None }) => format!("{provider} holds {key} as wanted, and {servers}"),
+            // What is in the zone as wanted needs no change; of another run's zones nothing is known.
+            None if self.zone.plan.targets.iter().any(|target| target.key == *key) => {
+                format!("{} holds {key} as wanted, and {servers}", self.zone.provider_name)
+            }
             None => format!("of {key}, {servers}"),
         }
     }
@@ -450,8 +454,9 @@ impl ZoneTask {
         let keys: BTreeSet<String> = sets.map(|set| set.key().to_string()).collect();
         let keys = keys.into_iter().collect::<Vec<_>>().join(", ");
         let provider = &self.zone.provider_name;
-        self.problem
-            .get_or_insert(format!("{provider} changed foreign records by itself: {keys}; no more was written"));
+        self.problem.get_or_insert_with(|| {
+            format!("{provider} changed foreign records by itself: {keys}; no more was written")
+        });
         self.side_effects.extend(effects);
     }
 
@@ -507,7 +512,10 @@ impl ZoneTask {
             if verification.state_of(target) == Verdict::Incomplete {
                 let why = self.not_served(&key, &verification.laggards(target));
                 let (_, note) = &mut self.outcomes[at];
-                *note = Some(note.take().map_or(why.clone(), |note| format!("{note}; {why}")));
+                *note = Some(match note.take() {
+                    Some(note) => format!("{note}; {why}"),
+                    None => why,
+                });
             }
         }
         Some(verification)

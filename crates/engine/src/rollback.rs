@@ -97,7 +97,7 @@ pub fn undo(entries: &[Entry], run: Option<&str>) -> Result<Undo, UndoError> {
     let run = match run {
         Some(run) if intents().any(|intent| intent.run == run) => run,
         Some(run) => return Err(UndoError::Unknown(run.to_owned())),
-        None => intents().filter(changed).last().map(|intent| intent.run.as_str()).ok_or(UndoError::Nothing)?,
+        None => intents().rfind(changed).map(|intent| intent.run.as_str()).ok_or(UndoError::Nothing)?,
     };
     let of_run: Vec<&Intent> = intents().filter(|intent| intent.run == run).collect();
     if !of_run.iter().any(changed) {

@@ -22,7 +22,8 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// were never asked hold nothing open. Takes at most five seconds.
 pub async fn close(providers: &Providers) {
     let mut tasks = JoinSet::new();
-    for provider in providers.values().cloned() {
+    for provider in providers.values() {
+        let provider = Arc::clone(provider);
         tasks.spawn(async move { provider.close().await });
     }
     // What does not end in time ends by itself at the service.

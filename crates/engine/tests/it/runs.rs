@@ -80,11 +80,32 @@ async fn a_server_that_never_serves_gets_no_tightening_in_any_run() {
     let claims = spf_and_dmarc("p", ZONE);
     let applied = world.run(&claims).await;
     expect(&applied[0], "example.com. TXT: applied\n_dmarc.example.com. TXT: held\n3");
-    assert!(applied[0].outcomes[1].1.as_ref().unwrap().contains("example.com. TXT"));
+    // Who confirmed it and when, and who still says something else.
+    let server = world.context().servers[&name(ZONE)][0];
+    let late = format!(
+        "p confirmed example.com. TXT at 2026-01-02T03:04:05Z, and since then {server} answers with the old data"
+    );
+    let [(_, applied_note), (_, held_note)] = applied[0].outcomes.as_slice() else { unreachable!() };
+    assert_eq!(applied_note.as_ref(), Some(&late));
+    assert_eq!(
+        held_note.as_deref(),
+        Some(
+            format!(
+                "not sent: it relies on example.com. TXT, which is not visible at every authoritative server: {late}; \
+                 the next run goes on"
+            )
+            .as_str()
+        )
+    );
     for _ in 0..2 {
         // Of the change that a former run wrote, this one asks again.
         let applied = world.run(&claims).await;
         assert!(told(&applied[0]).starts_with("_dmarc.example.com. TXT: held\n3"));
+        let note = applied[0].outcomes[0].1.as_ref().unwrap();
+        assert!(
+            note.contains(&format!("p holds example.com. TXT as wanted, and {server} answers with the old data")),
+            "{note}"
+        );
     }
     assert_eq!(world.writes("p"), ["example.com. TXT"]);
     world.switch(NO_SWITCHES);

@@ -1,7 +1,7 @@
 //! A world on this machine: zones at a provider in memory, and a name server that serves what the provider holds.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,9 +14,10 @@ use mailzone_engine::plan::{PlanOptions, PlanRun, plan};
 use mailzone_engine::verify::{Verifier, Wait};
 use mailzone_engine::{Cancel, Events, Providers, StateDir};
 use mailzone_mailauth::KindId;
-use mailzone_plan::{Claim, Document, DomainFacts, MailUse, Own, Slot};
+use mailzone_plan::{Allow, Claim, Document, DomainFacts, MailUse, Own, Slot};
 use mailzone_provider::{
-    Access, Batch, Capabilities, Provider, ProviderError, ProviderId, Receipt, Snapshot, Zone, ZoneId,
+    Access, Batch, Capabilities, ExpectedSideEffect, Provider, ProviderError, ProviderErrorKind, ProviderId,
+    RRsetChange, Receipt, SideEffect, Snapshot, Zone, ZoneId,
 };
 use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Ttl, parse_rdata_text};
 use mailzone_server::{Handle, Server, Switches};
@@ -25,7 +26,23 @@ use mailzone_server::{Handle, Server, Switches};
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) memory: MemoryProvider,
+    zones: Mutex<Vec<Zone>>,
     handle: Handle,
+    quirks: Mutex<Quirks>,
+}
+
+/// What the service does beside what it is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Quirks {
+    /// What it is expected to do by itself.
+    pub(crate) expected: Vec<ExpectedSideEffect>,
+    /// What it does by itself at the next write.
+    pub(crate) effects: Vec<SideEffect>,
+    /// Zones that it gives by identifier alone: the list is refused.
+    pub(crate) unlisted: bool,
+    /// The identifiers that were asked for.
+    pub(crate) by_id: Vec<String>,
+    pub(crate) closed: usize,
 }
 
 #[async_trait]
@@ -39,7 +56,26 @@ impl Provider for Served {
     }
 
     async fn zones(&self) -> Result<Vec<Zone>, ProviderError> {
-        self.memory.zones().await
+        let zones = self.memory.zones().await?;
+        if self.quirks(|quirks| quirks.unlisted) {
+            let kind = ProviderErrorKind::Permission("the token may not list zones".into());
+            return Err(ProviderError::new("listing zones", kind, "let the token list zones"));
+        }
+        Ok(zones)
+    }
+
+    async fn zone_by_id(&self, id: &ZoneId, _: Option<&Name>) -> Result<Zone, ProviderError> {
+        self.quirks(|quirks| quirks.by_id.push(id.to_string()));
+        let held = self.zones.lock().unwrap().iter().find(|zone| zone.id == *id).cloned();
+        held.ok_or_else(|| {
+            let kind = ProviderErrorKind::NoZone(format!("there is no zone {id}"));
+            ProviderError::new("looking for a zone", kind, "check zone_id")
+        })
+    }
+
+    fn side_effects(&self, _: &Snapshot, changes: &[RRsetChange]) -> Vec<ExpectedSideEffect> {
+        assert!(!changes.is_empty());
+        self.quirks(|quirks| quirks.expected.clone())
     }
 
     async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError> {
@@ -47,13 +83,34 @@ impl Provider for Served {
     }
 
     async fn apply(&self, zone: &Zone, batch: &Batch) -> Result<Receipt, ProviderError> {
-        let receipt = self.memory.apply(zone, batch).await;
+        let mut receipt = self.memory.apply(zone, batch).await;
+        let effects = self.quirks(|quirks| std::mem::take(&mut quirks.effects));
+        for effect in &effects {
+            let set = effect.before.as_ref().or(effect.after.as_ref()).unwrap();
+            self.memory.edit(&zone.name, &set.key(), effect.after.clone());
+        }
+        if let Ok(receipt) = &mut receipt {
+            receipt.side_effects = effects;
+        }
         self.publish(&zone.name);
         receipt
+    }
+
+    async fn close(&self) {
+        self.quirks(|quirks| quirks.closed += 1);
     }
 }
 
 impl Served {
+    fn new(provider: &str, handle: Handle) -> Self {
+        let memory = MemoryProvider::new(provider);
+        Self { memory, zones: Mutex::default(), handle, quirks: Mutex::default() }
+    }
+
+    pub(crate) fn quirks<T>(&self, change: impl FnOnce(&mut Quirks) -> T) -> T {
+        change(&mut self.quirks.lock().unwrap())
+    }
+
     pub(crate) fn publish(&self, zone: &Name) {
         let sets = self.memory.peek(zone).unwrap().rrsets().to_vec();
         self.handle.replace_zone(mailzone_server::Zone::new(zone.clone(), sets, Ttl::ZERO).unwrap());
@@ -64,6 +121,8 @@ pub(crate) struct World {
     server: Server,
     pub(crate) providers: HashMap<String, Arc<Served>>,
     directory: tempfile::TempDir,
+    /// How the journal calls the next run.
+    pub(crate) run_id: String,
     pub(crate) wait: Wait,
     pub(crate) deadline: Duration,
     pub(crate) events: Events,
@@ -77,6 +136,7 @@ impl World {
             server,
             providers: HashMap::new(),
             directory: tempfile::tempdir().unwrap(),
+            run_id: "run".into(),
             wait: Wait::Authoritative,
             deadline: Duration::from_secs(30),
             events: Events::none(),
@@ -87,14 +147,13 @@ impl World {
     /// A zone with its SOA and these records.
     pub(crate) fn zone(mut self, provider: &str, zone: &str, lines: &str) -> Self {
         let handle = self.server.handle();
-        let served = self
-            .providers
-            .entry(provider.to_owned())
-            .or_insert_with(|| Arc::new(Served { memory: MemoryProvider::new(provider), handle }));
+        let served =
+            self.providers.entry(provider.to_owned()).or_insert_with(|| Arc::new(Served::new(provider, handle)));
         let apex = name(zone);
         let text = format!("@ 300 SOA ns.example. h.example. 1 2 3 4 60\n@ 300 NS ns.example.\n{lines}");
         let zone =
             Zone { id: ZoneId::new(zone), name: apex.clone(), access: Access::ReadWrite, nameservers: Vec::new() };
+        served.zones.lock().unwrap().push(zone.clone());
         served.memory.insert_zone(zone, Snapshot::new(parse_seed(&apex, &text), None));
         served.publish(&apex);
         self
@@ -117,9 +176,18 @@ impl World {
     /// The plan, the zones compared with a saved one.
     pub(crate) async fn plan_beside(&self, claims: &[PlacedClaim], saved: Option<&Document>) -> PlanRun {
         let options = PlanOptions { saved: saved.cloned().map(Arc::new), ..PlanOptions::default() };
-        let providers: Providers =
-            self.providers.iter().map(|(name, p)| (name.clone(), Arc::clone(p) as Arc<dyn Provider>)).collect();
-        plan(&compiled(claims), &providers, &options, &self.events).await
+        plan(&compiled(claims), &self.all(), &options, &self.events).await
+    }
+
+    /// The plan with these guards let pass.
+    pub(crate) async fn plan_allowing(&self, claims: &[PlacedClaim], allow: &[&str]) -> PlanRun {
+        let allow = allow.iter().map(|text| Allow::from_argument(text)).collect();
+        let options = PlanOptions { allow, ..PlanOptions::default() };
+        plan(&compiled(claims), &self.all(), &options, &self.events).await
+    }
+
+    pub(crate) fn all(&self) -> Providers {
+        self.providers.iter().map(|(name, p)| (name.clone(), Arc::clone(p) as Arc<dyn Provider>)).collect()
     }
 
     pub(crate) fn context(&self) -> ApplyContext {
@@ -137,7 +205,7 @@ impl World {
             deadline: Some(self.deadline),
             servers: zones.into_iter().map(|zone| (zone, vec![self.server.local_addr()])).collect(),
             not_delegated: BTreeSet::new(),
-            run: "run".into(),
+            run: self.run_id.clone(),
             now: || "2026-01-02T03:04:05Z".into(),
             events: self.events.clone(),
             cancel: self.cancel.clone(),
@@ -193,13 +261,13 @@ pub(crate) fn name(text: &str) -> Name {
     Name::parse(text).unwrap()
 }
 
-fn compiled(claims: &[PlacedClaim]) -> Compiled {
+pub(crate) fn compiled(claims: &[PlacedClaim]) -> Compiled {
     let domains: BTreeSet<(Name, String)> =
         claims.iter().filter_map(|placed| Some((placed.domain.clone()?, placed.provider.clone()?))).collect();
     let domains = domains.into_iter().map(|(domain, provider)| CompiledDomain {
         provider,
         zone: None,
-        zone_id: None,
+        zone_id: claims.iter().find(|placed| placed.domain.as_ref() == Some(&domain)).and_then(|p| p.zone_id.clone()),
         facts: DomainFacts {
             domain,
             mail: MailUse::Both,
