@@ -19,6 +19,9 @@ mod request;
 mod service;
 mod state;
 
+#[cfg(test)]
+mod toy;
+
 pub use emulator::{Emulator, Logged};
 pub use fault::Fault;
 pub use harness::EmulatedHarness;
