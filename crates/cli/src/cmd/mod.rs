@@ -9,6 +9,7 @@ mod latency;
 mod lint;
 mod plan;
 mod providers;
+mod rollback;
 mod serve;
 mod shared;
 mod try_it;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Providers(args) => providers::run(global, &args, &ui),
         Command::Import(args) => import::run(global, &args, &ui),
         Command::History => history::run(global, &ui),
+        Command::Rollback(args) => rollback::run(global, &args, &ui),
         Command::Schema => info::schema(&ui),
         Command::Completions { shell } => info::completions(shell, &ui),
         Command::Man { out } => info::man(out.as_deref(), &ui),

@@ -77,7 +77,7 @@ impl Provider for Hoster {
 
     async fn zones(&self) -> Result<Vec<Zone>, ProviderError> {
         let addresses = [ADDRESS.parse().unwrap(), "127.0.0.26".parse().unwrap()];
-        reverse::zones(self, &addresses, |address| mailzone_mailauth::ptr::reverse_name(address)).await
+        reverse::zones(self, &addresses, mailzone_mailauth::ptr::reverse_name).await
     }
 
     async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError> {
