@@ -14,6 +14,8 @@ mod failure;
 mod fields;
 mod operations;
 mod read;
+#[cfg(test)]
+mod recorded;
 mod wire;
 mod write;
 
