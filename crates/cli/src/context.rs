@@ -13,6 +13,7 @@ use mailzone_plan::document::{ErrorDoc, ZoneDoc};
 use mailzone_record::Name;
 
 use crate::args::{Global, Servers};
+use crate::registry;
 use crate::ui::Ui;
 
 /// The default configuration file.
@@ -26,6 +27,11 @@ pub(crate) fn load(global: &Global, ui: &Ui) -> Result<Settings, Code> {
     })?;
     match mailzone_config::load(&sources) {
         Ok(settings) => {
+            let left_out = registry::left_out(&settings);
+            if !left_out.is_empty() {
+                say_all(&left_out, ui);
+                return Err(Code::Error);
+            }
             for warning in &settings.warnings {
                 ui.talk(&warning.to_string());
             }

@@ -1,12 +1,13 @@
 //! A provider that is made when it is about to be asked: until then its secrets are not read.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use mailzone_provider::{
     Batch, Capabilities, ExpectedSideEffect, Provider, ProviderError, ProviderErrorKind, ProviderId, RRsetChange,
-    Receipt, Refusal, Snapshot, Zone, ZoneId,
+    Receipt, Refusal, Snapshot, TtlRange, TypeSet, Zone, ZoneId,
 };
 use mailzone_record::Name;
 use tokio::sync::OnceCell;
@@ -15,19 +16,29 @@ type Make = dyn Fn() -> Result<Arc<dyn Provider>, ProviderError> + Send + Sync;
 
 /// A provider with credentials that are to be had first.
 pub(crate) struct Lazy {
-    /// The same provider without them: it says what the provider can do and is never asked.
-    outline: Arc<dyn Provider>,
+    id: ProviderId,
+    /// What it can do as far as is known before it is made: nothing but be asked. Nobody plans a zone that was not read.
+    unmade: Capabilities,
     make: Arc<Make>,
     made: OnceCell<Arc<dyn Provider>>,
 }
 
 impl Lazy {
-    /// `make` gets the credentials; it may block. It is called until it succeeds.
+    /// `make` gets the credentials; it may block. It is called until it succeeds. `concurrency` counts until then.
     pub(crate) fn new(
-        outline: Arc<dyn Provider>,
+        id: ProviderId,
+        concurrency: usize,
         make: impl Fn() -> Result<Arc<dyn Provider>, ProviderError> + Send + Sync + 'static,
     ) -> Self {
-        Self { outline, make: Arc::new(make), made: OnceCell::new() }
+        let unmade = Capabilities {
+            writable: TypeSet::Only(BTreeSet::new()),
+            ttl: TtlRange::ANY,
+            atomic: false,
+            compare_and_swap: false,
+            concurrency: concurrency.max(1),
+            expected_visible: 0,
+        };
+        Self { id, unmade, make: Arc::new(make), made: OnceCell::new() }
     }
 
     async fn made(&self) -> Result<&dyn Provider, ProviderError> {
@@ -39,7 +50,7 @@ impl Lazy {
                 // The runtime is being shut down.
                 Err(_) => {
                     let kind = ProviderErrorKind::Credentials("the run is at its end".into());
-                    Err(ProviderError::new(format!("asking {}", self.id()), kind, ""))
+                    Err(ProviderError::new(format!("asking {}", self.id), kind, ""))
                 }
             }
         });
@@ -50,11 +61,11 @@ impl Lazy {
 #[async_trait]
 impl Provider for Lazy {
     fn id(&self) -> &ProviderId {
-        self.outline.id()
+        &self.id
     }
 
     fn capabilities(&self) -> &Capabilities {
-        self.outline.capabilities()
+        self.made.get().map_or(&self.unmade, |made| made.capabilities())
     }
 
     async fn zones(&self) -> Result<Vec<Zone>, ProviderError> {
@@ -70,11 +81,11 @@ impl Provider for Lazy {
     }
 
     fn refuse(&self, change: &RRsetChange) -> Vec<Refusal> {
-        self.outline.refuse(change)
+        self.made.get().map_or_else(|| self.unmade.refuse(change), |made| made.refuse(change))
     }
 
     fn side_effects(&self, snapshot: &Snapshot, changes: &[RRsetChange]) -> Vec<ExpectedSideEffect> {
-        self.outline.side_effects(snapshot, changes)
+        self.made.get().map_or_else(Vec::new, |made| made.side_effects(snapshot, changes))
     }
 
     async fn apply(&self, zone: &Zone, batch: &Batch) -> Result<Receipt, ProviderError> {
@@ -95,6 +106,6 @@ impl Provider for Lazy {
 
 impl fmt::Debug for Lazy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lazy").field("outline", &self.outline).finish_non_exhaustive()
+        f.debug_struct("Lazy").field("id", &self.id).field("made", &self.made.get().is_some()).finish_non_exhaustive()
     }
 }

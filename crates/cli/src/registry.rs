@@ -1,11 +1,17 @@
 //! The one place that names concrete providers: settings into providers.
 
+mod budgets;
+mod credentials;
+mod services;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use mailzone_config::secret::Secrets;
-use mailzone_config::{Care, Located, ProviderSettings, Rfc2136, Settings, Tsig, TsigAlgorithm, Zonefile};
+use mailzone_config::{
+    Care, Diagnostic, Host, Located, ProviderSettings, Rfc2136, Settings, Tsig, TsigAlgorithm, Zonefile,
+};
 use mailzone_engine::Providers;
 use mailzone_mailauth::ptr::reverse_name;
 use mailzone_provider::{Provider, ProviderError, ProviderErrorKind, ProviderId};
@@ -14,11 +20,46 @@ use mailzone_provider_zonefile::{Reload, ZoneFileProvider};
 use mailzone_record::Name;
 use mailzone_wire::TsigKey;
 
+use self::budgets::Budgets;
+use self::credentials::Wallet;
+use self::services::Context;
 use crate::context::today;
 use crate::lazy::Lazy;
 
-/// The provider types of this version, sorted.
-pub(crate) const TYPES: &[&str] = &["rfc2136", "zonefile"];
+pub(crate) use self::credentials::{Origin, origins};
+
+/// The provider types of this binary, sorted.
+pub(crate) const TYPES: &[&str] = &[
+    "cloudflare",
+    "ionos",
+    "ionos-cloud",
+    "netcup",
+    "rfc2136",
+    #[cfg(feature = "route53")]
+    "route53",
+    "zonefile",
+];
+
+/// The features that it was built with, sorted.
+pub(crate) const FEATURES: &[&str] = &[
+    #[cfg(feature = "crash-points")]
+    "crash-points",
+    #[cfg(feature = "route53")]
+    "route53",
+];
+
+/// Providers whose type this binary was built without.
+pub(crate) fn left_out(settings: &Settings) -> Vec<Diagnostic> {
+    let tables = settings.providers.iter().filter(|(_, table)| !TYPES.contains(&type_of(&table.value)));
+    let error = |(name, table): (&String, &Located<ProviderSettings>)| {
+        let kind = type_of(&table.value);
+        let diagnostic = Diagnostic::error(format!("the provider {name}: this binary was built without {kind}"));
+        diagnostic
+            .at(table.place.clone())
+            .help(format!("take one that `mailzone version` lists {kind} for, or build it with --features {kind}"))
+    };
+    tables.map(error).collect()
+}
 
 /// Makes the configured providers. Contacts none of them and reads no secret: that waits until one is asked.
 pub(crate) fn providers(settings: &Settings) -> Providers {
@@ -29,12 +70,22 @@ pub(crate) fn providers(settings: &Settings) -> Providers {
 pub(crate) fn providers_for(settings: &Settings, more: &[Name]) -> Providers {
     let mut providers: Providers = BTreeMap::new();
     let secrets = Arc::new(Secrets::default());
+    let budgets = Arc::new(Budgets::default());
     for (name, table) in &settings.providers {
         let id = ProviderId::new(name.as_str());
+        let wallet = Wallet { provider: id.clone(), place: table.place.clone(), secrets: Arc::clone(&secrets) };
+        let context = Context { id: id.clone(), wallet, budgets: Arc::clone(&budgets) };
         let provider: Arc<dyn Provider> = match &table.value {
             ProviderSettings::Zonefile(files) => zonefile(id, files),
             ProviderSettings::Rfc2136(server) => rfc2136(id, server, names(settings, name, more), &secrets),
-            // `ProviderSettings` is open for later types; this version's configuration has no other.
+            ProviderSettings::Cloudflare(table) => services::cloudflare(context, table),
+            ProviderSettings::Netcup(table) => {
+                services::netcup(context, table, names(settings, name, more), addresses(settings, name))
+            }
+            ProviderSettings::Ionos(table) => services::ionos(context, table),
+            #[cfg(feature = "route53")]
+            ProviderSettings::Route53(table) => services::route53(context, table),
+            // `ProviderSettings` is open for later types; `left_out` refuses those of this version.
             _ => continue,
         };
         providers.insert(name.clone(), provider);
@@ -47,6 +98,11 @@ pub(crate) fn type_of(settings: &ProviderSettings) -> &'static str {
     match settings {
         ProviderSettings::Zonefile(_) => "zonefile",
         ProviderSettings::Rfc2136(_) => "rfc2136",
+        ProviderSettings::Route53(_) => "route53",
+        ProviderSettings::Cloudflare(_) => "cloudflare",
+        ProviderSettings::Netcup(_) => "netcup",
+        ProviderSettings::Ionos(_) => "ionos",
+        ProviderSettings::IonosCloud(_) => "ionos-cloud",
         _ => "unknown",
     }
 }
@@ -72,9 +128,8 @@ fn rfc2136(id: ProviderId, server: &Rfc2136, names: Vec<Name>, secrets: &Arc<Sec
         Arc::new(provider)
     };
     let Some(tsig) = server.tsig.clone() else { return make(id, None, names) };
-    let outline = make(id.clone(), None, Vec::new());
     let secrets = Arc::clone(secrets);
-    Arc::new(Lazy::new(outline, move || {
+    Arc::new(Lazy::new(id.clone(), concurrency.unwrap_or(1), move || {
         let key = tsig_key(&id, &tsig, &secrets)?;
         Ok(make(id.clone(), Some(key), names.clone()))
     }))
@@ -101,28 +156,40 @@ fn tsig_key(provider: &ProviderId, tsig: &Tsig, secrets: &Secrets) -> Result<Tsi
     })
 }
 
-/// Names in the zones of this provider, since no RFC 2136 server lists its zones: the zones that are configured,
+/// Names in the zones of this provider, for services that do not list their zones: the zones that are configured,
 /// else the names of the domains, hosts and addresses themselves.
 fn names(settings: &Settings, provider: &str, more: &[Name]) -> Vec<Name> {
-    let is_here = |named: Option<&Located<String>>| named.is_some_and(|named| named.value == provider);
     let mut names: BTreeSet<Name> = more.iter().cloned().collect();
     let mut add = |zone: Option<&Located<Name>>, name: &Name| {
         names.insert(zone.map_or(name, |zone| &zone.value).clone());
     };
-    for domain in settings.domains.values().filter(|domain| is_here(Some(&domain.provider))) {
+    for domain in settings.domains.values().filter(|domain| domain.provider.value == provider) {
         add(domain.zone.as_ref(), &domain.name);
     }
     for host in settings.hosts.values() {
-        if is_here(host.provider.as_ref()) {
+        if is(host.provider.as_ref(), provider) {
             add(host.zone.as_ref(), &host.name);
         }
-        if host.ptr == Care::Manage && (host.ptr_provider.is_none() || is_here(host.ptr_provider.as_ref())) {
-            let ipv4 = host.ipv4.iter().flat_map(|list| &list.value).copied().map(IpAddr::V4);
-            let ipv6 = host.ipv6.iter().flat_map(|list| &list.value).copied().map(IpAddr::V6);
-            for address in ipv4.chain(ipv6) {
-                add(None, &reverse_name(address));
-            }
-        }
+    }
+    for address in addresses(settings, provider) {
+        add(None, &reverse_name(address));
     }
     names.into_iter().collect()
+}
+
+/// The addresses whose PTR is managed, and may be at this provider.
+fn addresses(settings: &Settings, provider: &str) -> Vec<IpAddr> {
+    let here = |host: &&Host| {
+        host.ptr == Care::Manage && (host.ptr_provider.is_none() || is(host.ptr_provider.as_ref(), provider))
+    };
+    let of_host = |host: &Host| {
+        let ipv4 = host.ipv4.iter().flat_map(|list| &list.value).copied().map(IpAddr::V4);
+        let ipv6 = host.ipv6.iter().flat_map(|list| &list.value).copied().map(IpAddr::V6);
+        ipv4.chain(ipv6).collect::<Vec<_>>()
+    };
+    settings.hosts.values().filter(here).flat_map(of_host).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn is(named: Option<&Located<String>>, provider: &str) -> bool {
+    named.is_some_and(|named| named.value == provider)
 }

@@ -53,12 +53,16 @@ pub(super) fn version(format: Format, ui: &Ui) -> Result<Code, Code> {
                 "name": "mailzone",
                 "version": version,
                 "providers": registry::TYPES,
+                "features": registry::FEATURES,
                 "plan_format_version": mailzone_plan::document::FORMAT_VERSION,
                 "journal_format_version": mailzone_engine::journal::JOURNAL_VERSION,
             });
             mailzone_report::json::to_string(&document).unwrap_or_default()
         }
-        _ => format!("mailzone {version}\nproviders: {}\n", registry::TYPES.join(", ")),
+        _ => {
+            let features = if registry::FEATURES.is_empty() { "none".into() } else { registry::FEATURES.join(", ") };
+            format!("mailzone {version}\nproviders: {}\nfeatures: {features}\n", registry::TYPES.join(", "))
+        }
     };
     ui.data(&text);
     Ok(Code::Done)
