@@ -29,7 +29,8 @@ struct State {
 
 impl Budget {
     /// `per_second` tokens a second; up to `burst` (at least 1) at once after a quiet time. A rate that is not a
-    /// positive number is no limit.
+    /// positive number is no limit. Both should be a little below what the service allows: requests do not arrive as
+    /// evenly as they are sent.
     pub fn new(per_second: f64, burst: u32) -> Self {
         let interval = Duration::try_from_secs_f64(per_second.recip()).unwrap_or_default();
         let burst = interval.saturating_mul(burst.saturating_sub(1));
