@@ -141,15 +141,22 @@ fn names(labels: &[&str], fold: Fold) -> String {
 
 fn show_block(page: &mut String, block: &Block<'_>, fold: Fold) {
     let Some(first) = block.units.first() else { return };
-    let provider = code_span(&first.zone.provider);
+    let provider = match first.zone.provider.as_str() {
+        "" => String::new(),
+        name => format!(" ({})", code_span(name)),
+    };
     let answers = if first.zone.source == "dns" { " as the DNS answers" } else { "" };
     if block.is_many() {
         let labels: Vec<&str> = block.units.iter().map(|unit| unit.label).collect();
         let units = count(block.units.len(), block.noun());
-        push(page, &format!("\n### {units} alike ({provider}){answers}\n\nNames: {}", names(&labels, fold)));
+        push(page, &format!("\n### {units} alike{provider}{answers}\n\nNames: {}", names(&labels, fold)));
     } else {
-        let what = if first.zone.zone.is_some() { "Zone" } else { "Domain" };
-        push(page, &format!("\n### {what} {} ({provider}){answers}", code_span(first.label)));
+        let what = match (&first.zone.zone, first.zone.domains.is_empty()) {
+            (Some(_), _) => format!("Zone {}", code_span(first.label)),
+            (None, false) => format!("Domain {}", code_span(first.label)),
+            (None, true) => "Without a zone".to_owned(),
+        };
+        push(page, &format!("\n### {what}{provider}{answers}"));
     }
     changes(page, block, fold);
     remarks(page, block, fold);
@@ -432,6 +439,27 @@ mod tests {
         - **warning** `PTR-04` at `{zone}.`: its name is `h0.isp.example`<br>help: ask (so in the first; in the others alike)
         - unmanaged: `k0._domainkey.{zone}.` `TXT`; to remove it: `remove it` (so in the first; in the others alike)
         "#);
+    }
+
+    #[test]
+    fn one_failing_provider_is_said_once() {
+        let failed = |at: usize| {
+            let error = refusal("listing the zones: no answer", "look whether the service is up\nor wait");
+            ZoneDoc { zone: None, error: Some(error), ..zone(&format!("d{at}.example"), Vec::new()) }
+        };
+        assert_snapshot!(plan(&document((0..3).map(failed).collect()), usize::MAX), @"
+        ## mailzone plan
+
+        **Plan: 0 to create, 0 to update, 0 to delete.** 0 unchanged, 0 foreign, 0 unmanaged.
+
+        **3 zones cannot be applied.**
+
+        ### 3 domains alike (`files`)
+
+        Names: `d0.example`, `d1.example`, `d2.example`
+
+        - **refused**: listing the zones: no answer<br>help: look whether the service is up<br>or wait
+        ");
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn are(changes: usize) -> String {
 mod tests {
     use insta::assert_snapshot;
 
-    use mailzone_plan::document::ErrorDoc;
+    use mailzone_plan::document::{ErrorDoc, SetDoc, SideEffectDoc};
 
     use super::*;
     use crate::Redactor;
@@ -192,6 +192,74 @@ mod tests {
         1 zone not applied: see the plan above
         not verified: --wait none
         ");
+    }
+
+    #[test]
+    fn what_the_provider_did_by_itself() {
+        let spf = with("applied", None, change("+", "example.com. TXT", &[]));
+        let mut zone = zone("example.com", vec![spf]);
+        let mx = Some(SetDoc { ttl: Some(300), values: vec!["10 mx00.example.".into(), "20 mx01.example.".into()] });
+        let effect = |before, after, remedy: &str| SideEffectDoc {
+            name: "example.com.".into(),
+            rtype: "MX".into(),
+            before,
+            after,
+            message: "IONOS deactivated it".into(),
+            remedy: remedy.into(),
+        };
+        let now = Some(SetDoc { ttl: None, values: vec!["0 .".into()] });
+        zone.side_effects = vec![effect(mx.clone(), None, "PUT /v1/zones/z/records/r"), effect(mx, now, "")];
+        let document = document(vec![zone]);
+        let view = ApplyView {
+            document: &document,
+            rolled_back: None,
+            journal: None,
+            verification: None,
+            latency: None,
+            unverified: None,
+        };
+        assert_snapshot!(apply(&view, &TextOptions::default()), @"
+        Zone example.com (files)
+          applied + example.com. TXT
+          side effect: example.com. MX: IONOS deactivated it
+              before: 300 10 mx00.example.
+              before: 300 20 mx01.example.
+              now: nothing
+              help: PUT /v1/zones/z/records/r
+          side effect: example.com. MX: IONOS deactivated it
+              before: 300 10 mx00.example.
+              before: 300 20 mx01.example.
+              now: 0 .
+
+        Apply: 1 applied.
+        2 foreign RRsets changed by the provider itself: see above
+        ");
+        assert_snapshot!(crate::markdown::plan(&document, usize::MAX), @r#"
+        ## mailzone plan
+
+        **Plan: 1 to create, 0 to update, 0 to delete.** 0 unchanged, 0 foreign, 0 unmanaged.
+
+        ### Zone `example.com` (`files`)
+
+        | | name | type | what changes | effect |
+        |---|---|---|---|---|
+        | + | `example.com.` | `TXT` | `"new"` |  |
+
+        - **side effect**: `example.com.` `MX`: IONOS deactivated it<br>before: `300 10 mx00.example.`, `300 20 mx01.example.`<br>now: nothing<br>help: PUT `/v1/zones/z/records/r`
+        - **side effect**: `example.com.` `MX`: IONOS deactivated it<br>before: `300 10 mx00.example.`, `300 20 mx01.example.`<br>now: `0 .`
+
+        <details><summary>Record data</summary>
+
+        ```diff
+        @@ example.com. TXT @@
+        + 3600 "new"
+        ```
+
+        </details>
+        "#);
+        let value: serde_json::Value = serde_json::from_str(&json::to_string(&view).unwrap()).unwrap();
+        assert_eq!(value["zones"][0]["side_effects"][0]["before"]["ttl"], 300);
+        assert!(value["zones"][0]["side_effects"][0]["after"].is_null());
     }
 
     #[test]

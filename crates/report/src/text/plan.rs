@@ -67,18 +67,24 @@ pub(super) fn header(block: &Block<'_>, options: &TextOptions) -> Line {
     let mut providers: Vec<&str> = block.units.iter().map(|unit| unit.zone.provider.as_str()).collect();
     providers.sort_unstable();
     providers.dedup();
-    let providers = some_of(&providers, 3);
+    let providers = match some_of(&providers, 3) {
+        // What belongs into whichever zone there is has no provider while there is none.
+        none if none.is_empty() => none,
+        some => format!(" ({some})"),
+    };
     let line = Line::new(0);
     let line = if block.is_many() {
         let most = if options.full { usize::MAX } else { 3 };
         let labels: Vec<&str> = block.units.iter().take(most).map(|unit| unit.label).collect();
         let more = if labels.len() < block.units.len() { ", \u{2026}" } else { "" };
         line.put(Label::Heading, count(block.units.len(), block.noun()))
-            .plain(format!(" ({providers}): {}{more}", labels.join(", ")))
+            .plain(format!("{providers}: {}{more}", labels.join(", ")))
+    } else if first.zone.zone.is_none() && first.zone.domains.is_empty() {
+        line.put(Label::Heading, "Without a zone").plain(providers)
     } else if first.zone.zone.is_none() {
-        line.put(Label::Heading, format!("Domain {}", some_of(&first.zone.domains, 3))).plain(format!(" ({providers})"))
+        line.put(Label::Heading, format!("Domain {}", some_of(&first.zone.domains, 3))).plain(providers)
     } else {
-        line.put(Label::Heading, format!("Zone {}", first.label)).plain(format!(" ({providers})"))
+        line.put(Label::Heading, format!("Zone {}", first.label)).plain(providers)
     };
     if first.zone.source == "dns" { line.plain(" as the DNS answers") } else { line }
 }

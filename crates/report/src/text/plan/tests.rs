@@ -140,6 +140,86 @@ fn a_refusal_and_a_domain_without_a_zone() {
     "#);
 }
 
+/// Domains whose provider failed.
+fn failed(count: usize) -> Vec<ZoneDoc> {
+    let failed = |at: usize| {
+        let mut domain = zone(&format!("d{at}.example"), Vec::new());
+        domain.zone = None;
+        domain.provider = "aws".into();
+        domain.error = Some(mailzone_plan::document::ErrorDoc {
+            kind: "credentials".into(),
+            message: "listing the zones: the token of d0.example is not known".into(),
+            remedy: "make a new token".into(),
+        });
+        domain
+    };
+    (0..count).map(failed).collect()
+}
+
+#[test]
+fn one_failing_provider_is_said_once() {
+    let with = |count| [failed(count), vec![zone("good.example", Vec::new())]].concat();
+    assert_snapshot!(show(with(2)), @"
+    2 domains (aws): d0.example, d1.example
+      error with the credentials: listing the zones: the token of d0.example is not known
+          help: make a new token
+
+    Zone good.example: no changes
+
+    Plan: 0 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+    2 zones cannot be applied; see the reason above.
+    ");
+    assert_snapshot!(show(with(300)), @"
+    300 domains (aws): d0.example, d1.example, d2.example, … (--full)
+      error with the credentials: listing the zones: the token of d0.example is not known
+          help: make a new token
+
+    Zone good.example: no changes
+
+    Plan: 0 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+    300 zones cannot be applied; see the reason above.
+    ");
+    let full = plan(&document(with(5)), &TextOptions { full: true, ..TextOptions::default() });
+    assert_snapshot!(full, @"
+    5 domains (aws): d0.example, d1.example, d2.example, d3.example, d4.example
+      error with the credentials: listing the zones: the token of d0.example is not known
+          help: make a new token
+
+    Zone good.example: no changes
+
+    Plan: 0 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+    5 zones cannot be applied; see the reason above.
+    ");
+    // Another provider's failure is another one, however alike.
+    let mut two = failed(2);
+    two[1].provider = "cf".into();
+    assert_eq!(show(two).matches("error with the credentials").count(), 2);
+}
+
+#[test]
+fn a_text_to_be_sent_stands_in_lines_of_its_own() {
+    let mut host = zone("example.com", Vec::new());
+    (host.zone, host.provider) = (None, String::new());
+    host.error = Some(mailzone_plan::document::ErrorDoc {
+        kind: "no_zone".into(),
+        message: "no configured provider can hold the PTR of 192.0.2.25".into(),
+        remedy: "ask for it. The text:\nPlease set the reverse DNS (PTR) as follows:\n192.0.2.25 -> mail.example.com"
+            .into(),
+    });
+    let of_none = ZoneDoc { domains: Vec::new(), ..host.clone() };
+    assert!(show(vec![of_none]).starts_with("Without a zone\n  no zone: "));
+    assert_snapshot!(show(vec![host]), @"
+    Domain example.com
+      no zone: no configured provider can hold the PTR of 192.0.2.25
+          help: ask for it. The text:
+              | Please set the reverse DNS (PTR) as follows:
+              | 192.0.2.25 -> mail.example.com
+
+    Plan: 0 to create, 0 to update, 0 to delete. 0 unchanged, 0 foreign, 0 unmanaged.
+    1 zone cannot be applied; see the reason above.
+    ");
+}
+
 #[test]
 fn ttl_only() {
     let mx = of("mx", "neutral", change("~", "example.com. MX", &[("ttl", "3600", "300")]));
@@ -326,6 +406,7 @@ const BEGINNINGS: &[&str] = &[
     "= ",
     "Zone ",
     "Domain ",
+    "Without a zone",
     "Plan:",
     "Apply:",
     "TTL only:",
