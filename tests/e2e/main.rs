@@ -19,6 +19,7 @@ mod import;
 mod messy;
 mod resolvers;
 mod rfc2136;
+mod rollback;
 mod saved;
 mod scale;
 mod selection;

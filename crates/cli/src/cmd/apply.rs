@@ -253,6 +253,12 @@ impl Run<'_> {
                 ui.error(&format!("{}: {problem}", zone.zone.plan.zone.name), None);
             }
         }
+        let configured = document.zones.iter().any(|zone| !zone.domains.is_empty());
+        if self.rolled_back.is_some() && wrote && configured {
+            ui.say(
+                "the configuration still asks for what it asked before: change it, or the next apply writes it again",
+            );
+        }
         if context.cancel.is_cancelled() {
             let again = if self.rolled_back.is_some() { "rollback" } else { "apply" };
             ui.say(&format!(

@@ -53,7 +53,7 @@ pub(super) fn run(global: &Global, args: &RollbackArgs, ui: &Ui) -> Result<Code,
         show_plan: true,
         rolled_back: Some(id),
     };
-    let code = context::runtime(ui)?.block_on(async {
+    context::runtime(ui)?.block_on(async {
         let mut providers = registry::providers(&settings);
         let embedded = embedded::start(&settings, &mut providers, ui)
             .await
@@ -64,9 +64,5 @@ pub(super) fn run(global: &Global, args: &RollbackArgs, ui: &Ui) -> Result<Code,
             Planned { run, stops: HashMap::new(), stale: Vec::new(), saved: None }
         };
         cx.carry_out(&providers, &embedded, planned).await
-    })?;
-    if matches!(code, Code::Done | Code::NotVisible) {
-        ui.say("the configuration still asks for what it asked before: change it, or the next apply writes it again");
-    }
-    Ok(code)
+    })
 }
