@@ -29,6 +29,8 @@ struct Progress {
     written: Vec<bool>,
     /// Which changes were in a request whose answer was lost.
     unsure: Vec<bool>,
+    /// The changes of the request whose answer was lost last.
+    lost: Vec<usize>,
 }
 
 /// How a pass over the requests of a batch ended.
@@ -52,7 +54,6 @@ impl Route53Provider {
         if changes.iter().any(lacks_ttl) {
             live = Some(self.judge(zone, batch, &mut progress).await?);
         }
-        let mut sent: Vec<Vec<Swap>> = Vec::new();
         let mut sends = 0;
         loop {
             if progress.freshness.contains(&Freshness::Stale) {
@@ -68,7 +69,7 @@ impl Route53Provider {
                 live = Some(self.judge(zone, batch, &mut progress).await?);
                 continue;
             }
-            if requests == sent && sends >= SENDS {
+            if sends >= SENDS {
                 return Err(conflict(operation));
             }
             sends += 1;
@@ -81,8 +82,7 @@ impl Route53Provider {
                 }
                 Pass::Stopped(failure) => failure,
             };
-            let repeated = requests == sent;
-            sent = requests;
+            let sent = requests;
             if failure.class != Class::Batch && !failure.may_be_done() && !progress.touched() {
                 return Err(failure.into_error(operation, "route53:ChangeResourceRecordSets", ""));
             }
@@ -94,7 +94,7 @@ impl Route53Provider {
             };
             let final_refusal = match failure.class {
                 // The same texts again would be refused again.
-                Class::Batch => repeated || self.requests(&operation, changes, &progress, live.as_ref())? == sent,
+                Class::Batch => self.requests(&operation, changes, &progress, live.as_ref())? == sent,
                 _ if failure.may_be_done() => sends >= SENDS,
                 _ => true,
             };
@@ -114,6 +114,7 @@ impl Route53Provider {
     async fn judge(&self, zone: &Zone, batch: &Batch, progress: &mut Progress) -> Result<Snapshot, ProviderError> {
         let live = self.read_again(zone).await?;
         progress.freshness = batch.compare(&live);
+        progress.clear_up();
         Ok(live)
     }
 
@@ -177,6 +178,7 @@ impl Route53Provider {
                 Err(failure) => {
                     if failure.may_be_done() {
                         progress.mark(swaps, |progress, at| progress.unsure.get_mut(at));
+                        progress.lost = swaps.iter().map(|swap| swap.at).collect();
                     }
                     return Pass::Stopped(failure);
                 }
@@ -223,13 +225,25 @@ impl Progress {
     fn new(changes: &[RRsetChange]) -> Self {
         let count = changes.len();
         let freshness = changes.iter().map(|change| change.compare(change.before())).collect();
-        Self { freshness, written: vec![false; count], unsure: vec![false; count] }
+        Self { freshness, written: vec![false; count], unsure: vec![false; count], lost: Vec::new() }
     }
 
     fn mark(&mut self, swaps: &[Swap], mut flag: impl FnMut(&mut Self, usize) -> Option<&mut bool>) {
         for swap in swaps {
             if let Some(flag) = flag(self, swap.at) {
                 *flag = true;
+            }
+        }
+    }
+
+    /// A request is carried out as a whole or not at all: one change of the lost one that is as before tells that
+    /// none of it was.
+    fn clear_up(&mut self) {
+        if self.lost.iter().any(|&at| self.freshness.get(at) == Some(&Freshness::AsPlanned)) {
+            for at in std::mem::take(&mut self.lost) {
+                if let Some(unsure) = self.unsure.get_mut(at) {
+                    *unsure = false;
+                }
             }
         }
     }
@@ -274,11 +288,10 @@ impl Progress {
                     Some("the answer was lost; the set is neither as it was nor as it shall be".into()),
                 ),
                 Freshness::Stale => (Outcome::Stale, None),
-                Freshness::AsPlanned => match (why, unsure) {
-                    (Some(why), _) => (Outcome::Failed, Some(format!("{why}; it is not written"))),
-                    (None, true) => (Outcome::Failed, Some("the answer was lost; it is not written".into())),
-                    (None, false) if stale => (Outcome::Skipped, None),
-                    (None, false) => (Outcome::Failed, Some("it is not written".into())),
+                Freshness::AsPlanned => match why {
+                    Some(why) => (Outcome::Failed, Some(format!("{why}; it is not written"))),
+                    None if stale => (Outcome::Skipped, None),
+                    None => (Outcome::Failed, Some("it is not written".into())),
                 },
             }
         }))

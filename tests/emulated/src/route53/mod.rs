@@ -96,6 +96,11 @@ impl Default for Route53 {
 }
 
 impl Route53 {
+    /// An account that knows this access key alone.
+    pub fn with_key(id: &str, session_token: Option<&str>) -> Self {
+        Self { access_key: Some((id.to_owned(), session_token.map(str::to_owned))), ..Self::default() }
+    }
+
     /// A new public zone with SOA and NS, beside others of the name.
     pub fn add_zone(&mut self, name: &Name) -> &mut HostedZone {
         self.made += 1;
@@ -184,7 +189,7 @@ impl Route53 {
         let parameter = |name| request.param(name).unwrap_or_default().to_owned();
         let start = (start, parameter("type"), parameter("identifier"));
         let mut sets: Vec<&RecordSet> = zone.sets.iter().collect();
-        sets.sort_by_key(|set| set.position());
+        sets.sort_by_cached_key(|set| set.position());
         let mut rest = sets.into_iter().filter(|set| set.position() >= start);
         let page: String = rest.by_ref().take(size).map(RecordSet::xml).collect();
         let next = rest.next();
