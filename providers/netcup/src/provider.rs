@@ -242,6 +242,9 @@ impl Provider for NetcupProvider {
             refusals.push(refusal("netcup's zones take no PTR", "take the slot out of the configuration"));
             return refusals;
         }
+        if !self.capabilities.writable.contains(change.rtype()) {
+            return refusals;
+        }
         let located = self.located();
         let found = holder(change.name(), &located.zones);
         refusals.extend(match (found, &self.ccp, &self.clouddns) {

@@ -139,7 +139,7 @@ impl Scp {
     /// The access token; a new one if there is none or it is `expired`.
     async fn token(&self, expired: Option<&SecretString>, doing: &str) -> Result<SecretString, ProviderError> {
         let mut session = self.session.lock().await;
-        let old = expired.map(|token| token.expose_secret());
+        let old = expired.map(ExposeSecret::expose_secret);
         if let Some(token) = session.access.as_ref().filter(|token| Some(token.expose_secret()) != old) {
             return Ok(token.clone());
         }

@@ -2,6 +2,8 @@
 
 mod answer;
 mod codec;
+#[cfg(test)]
+mod recorded;
 mod session;
 mod zone;
 

@@ -35,15 +35,11 @@ impl Ccp {
         }
         let mut param = domain(zone);
         param["dnsrecordset"] = json!({ "dnsrecords": entries });
-        let written = self.call(Action::UpdateDnsRecords, &doing, param).await;
-        let error = match written {
-            Ok(_) => {
-                return Ok(match self.records(zone, "reading back").await {
-                    Ok(live) => Receipt::confirmed(batch, &freshness, &Snapshot::new(rrsets(&live), None)),
-                    Err(error) => Receipt::not_read_back(&freshness, &error),
-                });
-            }
-            Err(error) => error,
+        let Err(error) = self.call(Action::UpdateDnsRecords, &doing, param).await else {
+            return Ok(match self.records(zone, "reading back").await {
+                Ok(live) => Receipt::confirmed(batch, &freshness, &Snapshot::new(rrsets(&live), None)),
+                Err(error) => Receipt::not_read_back(&freshness, &error),
+            });
         };
         if self.is_locked() || is_not_sent(&error) {
             return Err(error);

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use mailzone_http::{Backoff, Call, Client, Pages, Reply, Settings};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::dialect::{Dialect, Record};
+use super::dialect::{Dialect, Evidence, Record};
 use super::revision::{Revision, current};
 use crate::settings::CloudDnsSettings;
 use crate::text::said;
@@ -25,8 +25,15 @@ const LEGACY_KEY_LENGTH: usize = 50;
 pub(crate) struct CloudDns {
     client: Client,
     api_key: SecretString,
-    /// How each zone that was read spells its records.
-    pub(super) dialects: Mutex<HashMap<String, Arc<Dialect>>>,
+    /// What the zones that were read show of the forms.
+    evidence: Mutex<Shown>,
+}
+
+/// Evidence of each zone, by its identifier, and of all together.
+#[derive(Default)]
+struct Shown {
+    zones: HashMap<String, Evidence>,
+    account: Evidence,
 }
 
 /// What the API says of a domain.
@@ -97,7 +104,7 @@ impl CloudDns {
             secrets: vec![settings.api_key.clone()],
             backoff,
         })?;
-        Ok(Self { client, api_key: settings.api_key, dialects: Mutex::default() })
+        Ok(Self { client, api_key: settings.api_key, evidence: Mutex::default() })
     }
 
     /// Whether the zone `name` is on this back end.
@@ -246,9 +253,17 @@ impl CloudDns {
 }
 
 impl CloudDns {
-    /// How the zone spells its records, if it was read in this run.
-    pub(super) fn dialect(&self, id: &str) -> Option<Arc<Dialect>> {
-        self.dialects.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    /// How the zone spells its records, by what it and the account's other zones have shown in this run.
+    pub(super) fn dialect(&self, id: &str, zone: &Name) -> Dialect {
+        let shown = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
+        Dialect::new(zone, shown.zones.get(id).copied().unwrap_or_default().or(shown.account))
+    }
+
+    /// Takes what the zone shows now.
+    pub(super) fn learn(&self, id: &str, evidence: Evidence) {
+        let mut shown = self.evidence.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.zones.insert(id.to_owned(), evidence);
+        shown.account = shown.account.or(evidence);
     }
 }
 

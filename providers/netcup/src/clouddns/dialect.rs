@@ -1,7 +1,8 @@
 //! How a zone of CloudDNS spells names and data, told from the records that it holds.
 //!
 //! The API's documentation was not at hand: whether TXT data is quoted, what the apex is called and whether targets
-//! end in a dot is read from the zone and imitated. Where a zone shows nothing, the first form of each enum is taken.
+//! end in a dot is read from the zone and imitated. What the zone does not show, other zones of the account may have shown in
+//! this run; else the first form of each enum is taken.
 
 use mailzone_provider::{ProviderError, ProviderErrorKind, RRsetChange, Refusal};
 use mailzone_record::{Mx, Name, Opaque, Rdata, RecordType, Ttl, parse_rdata_text};
@@ -37,6 +38,16 @@ pub(crate) struct Dialect {
     dots: bool,
     /// Whether the values of CAA records are quoted; they are, without evidence.
     caa_quotes: bool,
+}
+
+/// What the records of a zone, or of several of an account, show of the forms.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Evidence {
+    apex: Option<Apex>,
+    owners: Option<Owners>,
+    texts: Option<Texts>,
+    dots: Option<bool>,
+    caa_quotes: Option<bool>,
 }
 
 /// What the apex is called.
@@ -91,50 +102,82 @@ impl Record {
     }
 }
 
-impl Dialect {
+impl Evidence {
     /// The forms that most of the records have.
-    pub(crate) fn of(zone: &Name, records: &[Record]) -> Self {
+    pub(super) fn of(zone: &Name, records: &[Record]) -> Self {
         let suffix = zone.to_lowercase().to_text_without_dot();
         let is_full = |name: &str| {
-            let name = name.trim_end_matches('.').to_ascii_lowercase();
-            name == suffix || name.strip_suffix(&suffix).is_some_and(|rest| rest.ends_with('.'))
+            let name = name.to_ascii_lowercase();
+            name.strip_suffix(&suffix).is_some_and(|rest| rest.ends_with('.'))
         };
-        let below = |record: &&Record| !is_apex(&record.name, &suffix);
-        let owners = if records.iter().any(|record| record.name.ends_with('.')) {
-            Owners::FullWithDot
-        } else if records.iter().any(|record| below(&record)) && records.iter().all(|r| is_full(&r.name) || !below(&r))
-        {
-            Owners::Full
+        let (apex, below): (Vec<&str>, Vec<&str>) =
+            records.iter().map(|record| record.name.as_str()).partition(|name| is_apex(name, &suffix));
+        let owners = if below.is_empty() {
+            None
+        } else if below.iter().any(|name| name.ends_with('.')) {
+            Some(Owners::FullWithDot)
+        } else if below.iter().all(|name| is_full(name)) {
+            Some(Owners::Full)
         } else {
-            Owners::Relative
+            Some(Owners::Relative)
         };
-        let apex = match records.iter().find(|record| is_apex(&record.name, &suffix)).map(|r| r.name.as_str()) {
-            Some("@") => Apex::At,
-            Some("") => Apex::Empty,
-            Some(name) if name.ends_with('.') => Apex::FullWithDot,
-            Some(_) => Apex::Full,
-            None => match owners {
-                Owners::Relative => Apex::At,
-                Owners::Full => Apex::Full,
-                Owners::FullWithDot => Apex::FullWithDot,
-            },
-        };
-        let of_type = |types: &'static [&str]| {
+        let apex = apex.first().map(|name| match *name {
+            "@" => Apex::At,
+            "" => Apex::Empty,
+            name if name.ends_with('.') => Apex::FullWithDot,
+            _ => Apex::Full,
+        });
+        let of_types = |types: &'static [&str]| {
             records.iter().filter(|r| types.iter().any(|t| r.rtype.eq_ignore_ascii_case(t))).map(|r| r.rdata.trim())
         };
-        let quoted = of_type(&["TXT"]).filter(|text| is_quoted(text)).count();
-        let texts = if quoted * 2 > of_type(&["TXT"]).count() { Texts::Quoted } else { Texts::Bare };
-        let targets = || of_type(&["CNAME", "MX", "NS", "SRV", "PTR"]).filter(|text| !text.ends_with('@'));
-        let with_dot = targets().filter(|text| text.ends_with('.')).count();
-        let dots = with_dot * 2 >= targets().count();
-        let caa = of_type(&["CAA"]).filter(|text| text.ends_with('"')).count();
-        let caa_quotes = caa * 2 >= of_type(&["CAA"]).count();
-        Self { zone: zone.clone(), apex, owners, texts, dots, caa_quotes }
+        // Most of them; when in doubt what the first argument is.
+        let most = |doubt: bool, texts: Vec<&str>, has: fn(&str) -> bool| {
+            let (with, all) = (texts.iter().filter(|text| has(text)).count(), texts.len());
+            (all > 0).then_some(if doubt { with * 2 >= all } else { with * 2 > all })
+        };
+        let quoted = most(false, of_types(&["TXT"]).collect(), is_quoted);
+        let targets = of_types(&["CNAME", "MX", "NS", "SRV", "PTR"]).filter(|text| text.contains('.'));
+        Self {
+            apex,
+            owners,
+            texts: quoted.map(|quoted| if quoted { Texts::Quoted } else { Texts::Bare }),
+            dots: most(true, targets.collect(), |text| text.ends_with('.')),
+            caa_quotes: most(true, of_types(&["CAA"]).collect(), |text| text.ends_with('"')),
+        }
     }
 
-    /// The forms where nothing is known of the zone.
-    pub(super) fn unknown(zone: &Name) -> Self {
-        Self::of(zone, &[])
+    /// This, and what it does not show from `other`.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            apex: self.apex.or(other.apex),
+            owners: self.owners.or(other.owners),
+            texts: self.texts.or(other.texts),
+            dots: self.dots.or(other.dots),
+            caa_quotes: self.caa_quotes.or(other.caa_quotes),
+        }
+    }
+}
+
+impl Dialect {
+    /// The forms of a zone with this evidence.
+    pub(super) fn new(zone: &Name, evidence: Evidence) -> Self {
+        let owners = evidence.owners.unwrap_or(match evidence.apex {
+            Some(Apex::FullWithDot) => Owners::FullWithDot,
+            _ => Owners::Relative,
+        });
+        let apex = evidence.apex.unwrap_or(match owners {
+            Owners::Relative => Apex::At,
+            Owners::Full => Apex::Full,
+            Owners::FullWithDot => Apex::FullWithDot,
+        });
+        Self {
+            zone: zone.clone(),
+            apex,
+            owners,
+            texts: evidence.texts.unwrap_or(Texts::Bare),
+            dots: evidence.dots.unwrap_or(true),
+            caa_quotes: evidence.caa_quotes.unwrap_or(true),
+        }
     }
 
     /// What a record received means. Data that cannot be read is kept as text and protected.
@@ -267,6 +310,10 @@ mod tests {
 
     use super::*;
 
+    fn dialect_of(records: &[Record]) -> Dialect {
+        Dialect::new(&zone(), Evidence::of(&zone(), records))
+    }
+
     fn zone() -> Name {
         Name::parse("example.com").unwrap()
     }
@@ -295,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_zone_that_shows_nothing() {
-        let dialect = Dialect::unknown(&zone());
+        let dialect = dialect_of(&[]);
         assert_eq!(sent(&dialect, "example.com", "TXT", "\"v=spf1 -all\""), ("@".into(), "v=spf1 -all".into()));
         let mx = sent(&dialect, "a.example.com", "MX", "10 mail.example.net.");
         assert_eq!(mx, ("a".into(), "10 mail.example.net.".into()));
@@ -311,7 +358,7 @@ mod tests {
             record("mail.example.com", "A", "192.0.2.1"),
             record("example.com", "CAA", "0 issue ca.example"),
         ];
-        let dialect = Dialect::of(&zone(), &records);
+        let dialect = dialect_of(&records);
         assert_eq!(sent(&dialect, "example.com", "TXT", r#""a\"b""#), ("example.com".into(), r#""a\"b""#.into()));
         let mx = sent(&dialect, "b.example.com", "MX", "10 mail.example.net.");
         assert_eq!(mx, ("b.example.com".into(), "10 mail.example.net".into()));
@@ -334,7 +381,7 @@ mod tests {
             ("example.com.", "www.example.com."),
         ] {
             let records = [record(apex, "A", "192.0.2.1"), record(below, "A", "192.0.2.2")];
-            let dialect = Dialect::of(&zone(), &records);
+            let dialect = dialect_of(&records);
             let names: Vec<_> = records.iter().map(|r| dialect.read(r.clone()).unwrap().name.to_string()).collect();
             assert_eq!(names, ["example.com.", "www.example.com."]);
             assert_eq!(sent(&dialect, "example.com", "A", "192.0.2.1").0, apex);
@@ -344,7 +391,7 @@ mod tests {
 
     #[test]
     fn what_must_not_be_touched() {
-        let dialect = Dialect::unknown(&zone());
+        let dialect = dialect_of(&[]);
         let ns = Record { immutable: Some(true), ..record("@", "NS", "ns1.example.net.") };
         assert_eq!(dialect.read(ns).unwrap().protection.as_deref(), Some("netcup marks it as immutable"));
         // No preference: wherever it is, it is not here.
@@ -366,7 +413,7 @@ mod tests {
         ) {
             let rows = names.iter().zip(&rdatas).zip(&types);
             let records: Vec<_> = rows.map(|((name, data), rtype)| record(name, rtype, data)).collect();
-            let dialect = Dialect::of(&zone(), &records);
+            let dialect = dialect_of(&records);
             for raw in &records {
                 let listed = dialect.read(raw.clone()).unwrap();
                 let Ok(entry) = dialect.write(&listed.name, None, &listed.rdata, Ttl::ZERO) else { continue };

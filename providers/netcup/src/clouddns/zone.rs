@@ -1,5 +1,3 @@
-use std::sync::{Arc, PoisonError};
-
 use mailzone_provider::{
     Batch, Freshness, Outcome, ProviderError, ProviderErrorKind, RRsetChange, Receipt, Refusal, Retry, Snapshot,
 };
@@ -7,7 +5,7 @@ use mailzone_record::{Name, Ttl};
 use serde_json::Value;
 
 use super::CloudDns;
-use super::dialect::{Dialect, Record};
+use super::dialect::{Dialect, Evidence, Record};
 use crate::delta::{Listed, delta, rrsets};
 
 /// The TTL of a new record where neither the change nor its set has one, in seconds.
@@ -39,14 +37,11 @@ impl CloudDns {
         if delete.is_empty() && create.is_empty() {
             return Ok(Receipt::new(freshness.iter().map(|_| (Outcome::Already, None))));
         }
-        let error = match self.changeset(id, &delete, &create, &doing).await {
-            Ok(()) => {
-                return Ok(match self.read_zone(id, zone, "reading back").await {
-                    Ok((_, live)) => Receipt::confirmed(batch, &freshness, &Snapshot::new(rrsets(&live), None)),
-                    Err(error) => Receipt::not_read_back(&freshness, &error),
-                });
-            }
-            Err(error) => error,
+        let Err(error) = self.changeset(id, &delete, &create, &doing).await else {
+            return Ok(match self.read_zone(id, zone, "reading back").await {
+                Ok((_, live)) => Receipt::confirmed(batch, &freshness, &Snapshot::new(rrsets(&live), None)),
+                Err(error) => Receipt::not_read_back(&freshness, &error),
+            });
         };
         // Nothing was carried out: no connection, throttled, the key.
         let refused = matches!(error.kind, ProviderErrorKind::Credentials(_) | ProviderErrorKind::Permission(_));
@@ -67,10 +62,7 @@ impl CloudDns {
 
     /// Why the new values of a change cannot be stored, as far as the zone's dialect is known.
     pub(crate) fn refuse(&self, id: &str, zone: &Name, change: &RRsetChange) -> Vec<Refusal> {
-        match self.dialect(id) {
-            Some(dialect) => dialect.refuse(change),
-            None => Dialect::unknown(zone).refuse(change),
-        }
+        self.dialect(id, zone).refuse(change)
     }
 
     async fn read_zone(
@@ -78,12 +70,11 @@ impl CloudDns {
         id: &str,
         zone: &Name,
         verb: &str,
-    ) -> Result<(Arc<Dialect>, Vec<Listed<Record>>), ProviderError> {
+    ) -> Result<(Dialect, Vec<Listed<Record>>), ProviderError> {
         let records = self.records(id, &format!("{verb} the zone {}", zone.to_text_without_dot())).await?;
-        let dialect = Arc::new(Dialect::of(zone, &records));
+        self.learn(id, Evidence::of(zone, &records));
+        let dialect = self.dialect(id, zone);
         let listed = records.into_iter().map(|record| dialect.read(record)).collect::<Result<Vec<_>, _>>()?;
-        let mut dialects = self.dialects.lock().unwrap_or_else(PoisonError::into_inner);
-        dialects.insert(id.to_owned(), Arc::clone(&dialect));
         Ok((dialect, listed))
     }
 }
