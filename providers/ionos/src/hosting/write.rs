@@ -120,7 +120,7 @@ impl IonosProvider {
                     }
                 }
                 (Err(_), Ok(())) => {
-                    after.records.extend(missing.iter().map(|held| Held::clone(held)));
+                    after.records.extend(missing.iter().copied().cloned());
                     PutBack::Is
                 }
                 (Err(again), Err(error)) => PutBack::Unknown(format!("{error}; {again}")),

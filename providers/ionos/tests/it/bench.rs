@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mailzone_conformance::parse_seed;
+use mailzone_emulated::ionos_cloud::IonosCloud;
 use mailzone_emulated::ionos_hosting::IonosHosting;
 use mailzone_emulated::{Backdoor, Emulator};
 use mailzone_http::{Backoff, Base, Budget, Settings};
 use mailzone_provider::{Batch, Outcome, Provider, ProviderError, ProviderId, RRsetChange, Receipt, Snapshot, Zone};
-use mailzone_provider_ionos::IonosProvider;
+use mailzone_provider_ionos::{IonosCloudProvider, IonosProvider, Polling};
 use mailzone_record::{Name, RRset, RRsetKey, Ttl, parse_rdata_text};
 use secrecy::SecretString;
 
@@ -20,6 +21,8 @@ pub(crate) struct Bench<S, P> {
 }
 
 pub(crate) type Hosting = Bench<IonosHosting, IonosProvider>;
+
+pub(crate) type Cloud = Bench<IonosCloud, IonosCloudProvider>;
 
 /// What the zone shall hold: `None` for a set that shall go.
 pub(crate) type Desired = Vec<(RRsetKey, Option<RRset>)>;
@@ -32,6 +35,20 @@ pub(crate) async fn hosting() -> Hosting {
 
 pub(crate) fn hosting_with_key(base: &str, key: &str) -> IonosProvider {
     IonosProvider::new(ProviderId::new("ionos"), SecretString::from(key), settings("IONOS", base)).unwrap()
+}
+
+pub(crate) async fn cloud() -> Cloud {
+    let emulator = Arc::new(Emulator::start(IonosCloud::new()).await);
+    let provider = Arc::new(cloud_with_token(&emulator.url(), IonosCloud::TOKEN));
+    Bench { emulator, provider }
+}
+
+pub(crate) fn cloud_with_token(base: &str, token: &str) -> IonosCloudProvider {
+    let id = ProviderId::new("cloud");
+    let wait = Duration::from_millis(1);
+    IonosCloudProvider::new(id, SecretString::from(token), settings("IONOS Cloud", base))
+        .unwrap()
+        .with_polling(Polling { first: wait, longest: wait * 4, deadline: Duration::from_secs(20) })
 }
 
 /// Without a limiter, and with waits that a test does not notice.

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test ends with its first surprise")]
 
 mod bench;
+mod cloud;
+mod cloud_faults;
+mod cloud_reverse;
 mod hosting;
 mod hosting_faults;
 mod hosting_recorded;
