@@ -185,21 +185,21 @@ fn small(value: &Value) -> Option<u16> {
 /// Why the record is not ours to write.
 fn protection(rtype: RecordType, name: &Name, apex: &Name, object: &RecordObject) -> Option<String> {
     let meta = |field: &str| is_set(&object.meta, field);
-    let content = object.content.escape_debug();
+    let content = shortened(&object.content);
     if meta("email_routing") {
-        return Some("it belongs to Cloudflare Email Routing".into());
+        return Some(format!("Cloudflare Email Routing owns `{content}`"));
     }
     if meta("read_only") || object.locked {
-        let mail = content.to_string();
-        let routing = mail.contains("mx.cloudflare.net") || name.to_string().starts_with("cf2024-1._domainkey.");
+        let first = name.labels().next().unwrap_or_default();
+        let routing = object.content.contains("mx.cloudflare.net") || first.starts_with(b"cf2024-");
         let owner = if routing { "Cloudflare Email Routing" } else { "a product of Cloudflare" };
-        return Some(format!("it is read-only (`{content}`): it belongs to {owner}"));
+        return Some(format!("{owner} owns `{content}`, which is read-only"));
     }
     if meta("managed_by_argo_tunnel") {
         return Some("a Cloudflare tunnel manages it".into());
     }
     if let Some((field, _)) = object.meta.iter().find(|(name, v)| name.starts_with("managed_by") && **v == true) {
-        return Some(format!("a product of Cloudflare manages it ({})", field.escape_debug()));
+        return Some(format!("a product of Cloudflare manages it ({field})"));
     }
     if object.proxied {
         return Some(format!("it is proxied: what is served are addresses of Cloudflare, not `{content}`"));
@@ -213,6 +213,14 @@ fn protection(rtype: RecordType, name: &Name, apex: &Name, object: &RecordObject
         return Some(format!("it is a flattened CNAME: what is served are the addresses of `{content}`"));
     }
     None
+}
+
+/// The beginning of a long text.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.into(),
+    }
 }
 
 #[cfg(test)]
@@ -309,9 +317,9 @@ mod tests {
         .map(reason);
         let expected = [
             "it is proxied: what is served are addresses of Cloudflare, not `192.0.2.1`",
-            "it is read-only (`route1.mx.cloudflare.net`): it belongs to Cloudflare Email Routing",
-            "it belongs to Cloudflare Email Routing",
-            "it is read-only (`x`): it belongs to a product of Cloudflare",
+            "Cloudflare Email Routing owns `route1.mx.cloudflare.net`, which is read-only",
+            "Cloudflare Email Routing owns `v=spf1`",
+            "a product of Cloudflare owns `x`, which is read-only",
             "a Cloudflare tunnel manages it",
             "a product of Cloudflare manages it (managed_by_apps)",
             "Cloudflare flattens a CNAME at the apex: what is served are the addresses of `elsewhere.example`",

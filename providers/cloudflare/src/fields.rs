@@ -34,7 +34,7 @@ pub(crate) fn read(rtype: RecordType, data: &Map<String, Value>, priority: &Valu
         }
         match field {
             Field::Number(name) => {
-                let value = data.get(*name).or((*name == TOP_LEVEL_PRIORITY).then_some(priority))?;
+                let value = data.get(*name).or_else(|| (*name == TOP_LEVEL_PRIORITY).then_some(priority))?;
                 text.push_str(&number(value)?.to_string());
             }
             Field::Host(name) => text.push_str(&host(data.get(*name)?)?.to_string()),

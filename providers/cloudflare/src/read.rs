@@ -84,7 +84,7 @@ impl CloudflareProvider {
     }
 
     /// The objects of all pages, each identifier once. Pages are counted by offset, so that a change meanwhile can hide
-    /// an object: where the count is not the one announced everything is read again, once.
+    /// an object: where the count is not the one that every page announced everything is read again, once.
     async fn list<T: DeserializeOwned>(
         &self,
         call: &(dyn Fn() -> Call + Sync),
@@ -95,7 +95,7 @@ impl CloudflareProvider {
         let mut changed = None;
         for _ in 0..2 {
             let mut pages = Pages::new("reading a list of Cloudflare");
-            let (mut objects, mut seen) = (Vec::new(), HashSet::new());
+            let (mut objects, mut seen, mut totals) = (Vec::new(), HashSet::new(), HashSet::new());
             for page in 1u64.. {
                 pages.next(&page.to_string())?;
                 let call = self.authorized(call().query("page", page).query("per_page", per_page));
@@ -107,8 +107,10 @@ impl CloudflareProvider {
                     Some(total) => page >= total,
                     None => count < info.per_page.unwrap_or(per_page),
                 };
+                totals.extend(info.total_count);
                 if last || count == 0 {
-                    if page == 1 || info.total_count.is_none_or(|total| total == objects.len() as u64) {
+                    let counted = totals.iter().all(|total| *total == objects.len() as u64);
+                    if page == 1 || counted {
                         return Ok(objects);
                     }
                     changed = Some(reply);

@@ -47,9 +47,9 @@ async fn untouchable_records_are_refused_by_name() {
         changes.push(change);
     }
     let expected = [
-        "example.org. MX is protected: it belongs to Cloudflare Email Routing",
-        "example.org. TXT is protected: it is read-only (`\\\"v=spf1 include:_spf.mx.cloudflare.net ~all\\\"`): it belongs \
-         to Cloudflare Email Routing",
+        "example.org. MX is protected: Cloudflare Email Routing owns `route1.mx.cloudflare.net`",
+        "example.org. TXT is protected: Cloudflare Email Routing owns `\"v=spf1 include:_spf.mx.cloudflare.net ~all\"`, \
+         which is read-only",
         "www.example.org. A is protected: it is proxied: what is served are addresses of Cloudflare, not `192.0.2.1`",
         "tunnel.example.org. CNAME is protected: a Cloudflare tunnel manages it",
         "flat.example.org. CNAME is protected: it is a flattened CNAME: what is served are the addresses of \
