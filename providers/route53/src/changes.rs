@@ -36,8 +36,10 @@ struct Side {
 impl Swap {
     /// The change number `at`; `live` is the set as read last, if it was read. `None` where a value has no text.
     pub(crate) fn new(at: usize, change: &RRsetChange, live: Option<&RRset>) -> Option<Self> {
-        let (rtype, old) = (change.rtype(), live.or(change.before()).filter(|_| change.before().is_some()));
-        let ttl = |set: &RRset| set.ttl.or(old.and_then(|old| old.ttl)).unwrap_or(FALLBACK_TTL).as_secs();
+        let (rtype, before) = (change.rtype(), change.before());
+        let old = before.and(live).or(before);
+        let old_ttl = old.and_then(|old| old.ttl);
+        let ttl = |set: &RRset| set.ttl.or(old_ttl).unwrap_or(FALLBACK_TTL).as_secs();
         let old_side = match old {
             Some(set) => {
                 let values: Option<Vec<_>> = set.values.iter().map(|value| text::value_text(rtype, value)).collect();
@@ -207,10 +209,7 @@ mod tests {
                 let values: Vec<&str> = values.iter().map(String::as_str).collect();
                 swaps.push(swap(at, None, Some(set(&format!("n{owner}.example"), 60, &values))));
             }
-            let requests = match requests(swaps) {
-                Ok(requests) => requests,
-                Err(_) => return Ok(()),
-            };
+            let Ok(requests) = requests(swaps) else { return Ok(()) };
             let mut seen: Vec<usize> = Vec::new();
             let mut names: Vec<&Name> = Vec::new();
             for request in &requests {

@@ -213,11 +213,11 @@ impl Answer<'_> {
                 _ => Class::Refused,
             },
         };
-        if class == Class::Clock {
-            if let Some(difference) = self.skew().filter(|skew| skew.abs() >= SKEW) {
-                let which = if difference > 0 { "behind" } else { "ahead of" };
-                message = format!("{message} (this machine's clock is {} s {which} the service's)", difference.abs());
-            }
+        if class == Class::Clock
+            && let Some(difference) = self.skew().filter(|skew| skew.abs() >= SKEW)
+        {
+            let which = if difference > 0 { "behind" } else { "ahead of" };
+            message = format!("{message} (this machine's clock is {} s {which} the service's)", difference.abs());
         }
         let message = match (code, message.as_str()) {
             ("", _) => format!("HTTP {} with {}", self.status, describe(self.body)),

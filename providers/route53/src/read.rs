@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-use aws_sdk_route53::types::{AcceleratedRecoveryStatus, HostedZone, ResourceRecordSet, RrType};
+use aws_sdk_route53::types::{
+    AcceleratedRecoveryStatus, DelegationSet, HostedZone, HostedZoneConfig, ResourceRecordSet, RrType,
+};
 use mailzone_http::Pages;
 use mailzone_provider::{Access, ProviderError, ProviderErrorKind, Snapshot, Zone, ZoneId};
 use mailzone_record::{Name, Opaque, Origin, Protection, RRset, RRsetKey, Rdata, RecordType, Ttl, Value};
@@ -61,9 +63,8 @@ impl Route53Provider {
         let answer = answer.map_err(|failure| failure.into_error(&operation, "route53:GetHostedZone", ""))?;
         let hosted = answer.hosted_zone().ok_or_else(|| protocol(&operation, "an answer without the zone"))?;
         let mut zone = zone(hosted).ok_or_else(|| unreadable(&operation, "zone", hosted.name()))?;
-        for server in answer.delegation_set().map(|set| set.name_servers()).unwrap_or_default() {
-            zone.nameservers.extend(text::read_name(server));
-        }
+        let servers = answer.delegation_set().map(DelegationSet::name_servers).unwrap_or_default();
+        zone.nameservers.extend(servers.iter().filter_map(|server| text::read_name(server)));
         Ok(zone)
     }
 
@@ -194,9 +195,8 @@ impl Route53Provider {
             })
             .send()
             .await;
-        let error = match sent {
-            Ok(_) => return Err(Failure::new(Class::Protocol, "a list of records instead of protections")),
-            Err(error) => error,
+        let Err(error) = sent else {
+            return Err(Failure::new(Class::Protocol, "a list of records instead of protections"));
         };
         let answered = error.raw_response().map(|raw| {
             let body = String::from_utf8_lossy(raw.body().bytes().unwrap_or_default()).into_owned();
@@ -297,7 +297,7 @@ fn zone(hosted: &HostedZone) -> Option<Zone> {
 }
 
 fn is_private(hosted: &HostedZone) -> bool {
-    hosted.config().is_some_and(|config| config.private_zone())
+    hosted.config().is_some_and(HostedZoneConfig::private_zone)
 }
 
 fn access(hosted: &HostedZone) -> Access {

@@ -128,11 +128,11 @@ impl Route53 {
         let Some(key) = signing_key(request) else {
             return Err(error(403, "MissingAuthenticationToken", "Request is missing Authentication Token"));
         };
-        if let Some((known, token)) = &self.access_key {
-            if key != known || request.header("x-amz-security-token") != token.as_deref() {
-                let message = "The security token included in the request is invalid.";
-                return Err(error(403, "InvalidClientTokenId", message));
-            }
+        if let Some((known, token)) = &self.access_key
+            && (key != known || request.header("x-amz-security-token") != token.as_deref())
+        {
+            let message = "The security token included in the request is invalid.";
+            return Err(error(403, "InvalidClientTokenId", message));
         }
         match self.standing {
             Standing::Good => {}
@@ -183,7 +183,7 @@ impl Route53 {
         if name.is_none() && request.param("type").is_some() {
             return error(400, "InvalidInput", "The input is not valid: type without name");
         }
-        let Some(start) = name.map_or(Some(Name::root()), read_name) else {
+        let Some(start) = name.map_or_else(|| Some(Name::root()), read_name) else {
             return error(400, "InvalidDomainName", "The specified domain name isn't valid.");
         };
         let parameter = |name| request.param(name).unwrap_or_default().to_owned();
