@@ -117,6 +117,10 @@ impl Api {
         self.list(call, &operation, Subject::Reverse).await
     }
 
+    pub(crate) async fn reverse_records(&self) -> Result<Vec<ReverseRecord>, ProviderError> {
+        self.list(|| Call::get("/reverserecords"), "listing the PTRs at IONOS Cloud", Subject::Reverse).await
+    }
+
     pub(crate) async fn write(&self, call: Call, operation: &str, subject: Subject) -> Result<(), ProviderError> {
         let reply = self.send(call, operation).await?;
         self.written(&reply, operation, subject)

@@ -34,7 +34,8 @@ pub struct IonosCloudProvider {
     api: Api,
     base: String,
     capabilities: Capabilities,
-    addresses: Vec<IpAddr>,
+    assigned: Vec<IpAddr>,
+    candidates: Vec<IpAddr>,
     reverse_name: fn(IpAddr) -> Name,
     polling: Polling,
     /// The records of each zone that the service had not finished with when the zone was read back.
@@ -87,18 +88,28 @@ impl IonosCloudProvider {
             api: Api::new(Client::new(settings)?, token),
             base,
             capabilities,
-            addresses: Vec::new(),
+            assigned: Vec::new(),
+            candidates: Vec::new(),
             reverse_name: |_| Name::root(),
             polling: Polling::default(),
             under_way: Mutex::default(),
         })
     }
 
-    /// The same provider, which also keeps the PTR of these addresses of the contract. `reverse_name` gives an
-    /// address's name (RFC 1035 section 3.5, RFC 3596 section 2.5).
+    /// The same provider, which also keeps the PTR of addresses of the contract: of those `assigned` to it, and of
+    /// the `candidates` that have a reverse record there. The API does not tell which addresses are the
+    /// contract's; writing the PTR of another one is refused by the service. `reverse_name` gives an address's name
+    /// (RFC 1035 section 3.5, RFC 3596 section 2.5).
     #[must_use]
-    pub fn with_addresses(mut self, addresses: Vec<IpAddr>, reverse_name: fn(IpAddr) -> Name) -> Self {
-        self.addresses = addresses;
+    pub fn with_addresses(
+        mut self,
+        assigned: Vec<IpAddr>,
+        candidates: Vec<IpAddr>,
+        reverse_name: fn(IpAddr) -> Name,
+    ) -> Self {
+        self.assigned = assigned;
+        self.candidates = candidates;
+        self.candidates.retain(|address| !self.assigned.contains(address));
         self.reverse_name = reverse_name;
         self
     }
@@ -155,7 +166,9 @@ impl Provider for IonosCloudProvider {
         for entry in self.api.secondary_zones().await? {
             zones.push(zone(entry, secondary())?);
         }
-        zones.extend(ptr::zones(&reverse::Assumed, &self.addresses, self.reverse_name).await?);
+        let mut addresses = self.assigned.clone();
+        addresses.extend(self.recorded_candidates().await?);
+        zones.extend(ptr::zones(&reverse::Known, &addresses, self.reverse_name).await?);
         Ok(zones)
     }
 
@@ -168,7 +181,8 @@ impl Provider for IonosCloudProvider {
 
     fn refuse(&self, change: &RRsetChange) -> Vec<Refusal> {
         let mut refusals = self.capabilities.refuse(change);
-        let is_ours = || self.addresses.iter().any(|address| (self.reverse_name)(*address) == *change.name());
+        let mut addresses = self.assigned.iter().chain(&self.candidates);
+        let mut is_ours = || addresses.any(|address| (self.reverse_name)(*address) == *change.name());
         if change.rtype() == RecordType::PTR && !is_ours() {
             refusals.push(Refusal {
                 message: format!("{}: IONOS Cloud has no PTR records in zones", change.name()),
@@ -217,8 +231,7 @@ impl Provider for IonosCloudProvider {
 
 impl fmt::Debug for IonosCloudProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses = &self.addresses;
-        f.debug_struct("IonosCloudProvider").field("id", &self.id).field("addresses", addresses).finish_non_exhaustive()
+        f.debug_struct("IonosCloudProvider").field("id", &self.id).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reverse records: the PTR of single addresses of the contract.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
@@ -31,8 +32,8 @@ struct Properties {
     ip: String,
 }
 
-/// Addresses that the configuration gives to this provider count as held: the API tells only those that have a record.
-pub(super) struct Assumed;
+/// For addresses that are already known to be the contract's, so that listing them needs no request each.
+pub(super) struct Known;
 
 #[async_trait]
 impl ReverseDns for IonosCloudProvider {
@@ -73,6 +74,16 @@ impl ReverseDns for IonosCloudProvider {
 }
 
 impl IonosCloudProvider {
+    /// The candidates that have a reverse record, from the list of all.
+    pub(super) async fn recorded_candidates(&self) -> Result<Vec<IpAddr>, ProviderError> {
+        if self.candidates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let records = self.api.reverse_records().await?;
+        let recorded: HashSet<IpAddr> = records.iter().filter_map(|record| record.properties.ip.parse().ok()).collect();
+        Ok(self.candidates.iter().copied().filter(|address| recorded.contains(address)).collect())
+    }
+
     async fn reverse_record(&self, address: IpAddr) -> Result<Option<ReverseRecord>, ProviderError> {
         let records = self.api.reverse(&address.to_string()).await?;
         Ok(records
@@ -82,7 +93,7 @@ impl IonosCloudProvider {
 }
 
 #[async_trait]
-impl ReverseDns for Assumed {
+impl ReverseDns for Known {
     async fn pointer(&self, _: IpAddr) -> Result<Pointer, ProviderError> {
         Ok(Pointer::Absent)
     }

@@ -27,7 +27,8 @@ async fn bench() -> Cloud {
     let held = [address("192.0.2.25"), address("2001:db8::25")];
     emulator.with(|service| service.addresses = held.to_vec());
     let listed = vec![held[0], held[1], address("192.0.2.99")];
-    let provider = cloud_with_token(&emulator.url(), IonosCloud::TOKEN).with_addresses(listed, reverse_name);
+    let provider =
+        cloud_with_token(&emulator.url(), IonosCloud::TOKEN).with_addresses(listed, Vec::new(), reverse_name);
     Bench { emulator, provider: std::sync::Arc::new(provider) }
 }
 
@@ -61,6 +62,20 @@ async fn a_pointer_comes_changes_and_goes() {
             assert_eq!(pointers, expected);
         }
     }
+}
+
+/// An address that nobody assigned to this provider is its own only if it has a record there.
+#[tokio::test]
+async fn candidates_need_a_record() {
+    let Bench { emulator, .. } = bench().await;
+    let candidates = vec![address("192.0.2.25"), address("192.0.2.99")];
+    emulator.with(|service| service.point(candidates[0], "old.example.com", ""));
+    let provider = cloud_with_token(&emulator.url(), IonosCloud::TOKEN);
+    let provider = provider.with_addresses(Vec::new(), candidates.clone(), reverse_name);
+    let zones = provider.zones().await.unwrap();
+    assert_eq!(zones.iter().map(|zone| zone.name.clone()).collect::<Vec<_>>(), [reverse_name(candidates[0])]);
+    let labels: Vec<_> = emulator.log().into_iter().map(|logged| logged.label).collect();
+    assert_eq!(labels, ["GET /zones", "GET /secondaryzones", "GET /reverserecords"]);
 }
 
 #[tokio::test]
