@@ -218,3 +218,19 @@ impl Provider for CloudflareProvider {
         self.write(zone, batch).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_stays_below_the_documented_limit() {
+        assert!(f64::from(BURST) + 300.0 * REQUESTS_PER_SECOND <= 1_200.0);
+    }
+
+    #[test]
+    fn plans() {
+        let limits = ["free", "pro", "business", "enterprise", ""].map(|id| Plan::of(id).batch_limit());
+        assert_eq!(limits, [200, 3_500, 3_500, 3_500, 200]);
+    }
+}

@@ -1,8 +1,8 @@
 //! Cloudflare's API, version 4, as far as DNS records need it: zones, record listings, batches.
 //!
-//! Of the errors, 81058, 1004 with its chain, 9109, 6003, 7003 and 10000 are as they were seen or recorded; the numbers 81053,
-//! 81054, 81044, 81045 and 1043 are from reports. 9998 and 9999 are this emulation's own, for requests that the real
-//! service might let pass and that no client of ours may send.
+//! The errors 81058, 1004 with its chain, 9109, 6003, 7003 and 10000 are as they were recorded or seen; the numbers 81053,
+//! 81054, 81044, 81045, 83011 and 1043 are from reports. 9998 and 9999 are this emulation's own, for requests that the
+//! real service might let pass and that no client of ours may send; so is the refusal to edit proxied records.
 
 mod backdoor;
 mod batch;

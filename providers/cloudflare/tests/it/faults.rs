@@ -130,7 +130,7 @@ async fn every_fault_at_every_request() {
 
 #[tokio::test]
 async fn every_fault_at_every_request_of_several_batches() {
-    every_fault(250, Plan::Free).await;
+    every_fault(200, Plan::Free).await;
 }
 
 /// A write whose answer is lost is read back, and not sent again when it is there.

@@ -5,6 +5,7 @@
 mod conformance;
 mod failures;
 mod faults;
+mod messy;
 mod replay;
 mod requests;
 mod untouched;
@@ -81,7 +82,10 @@ async fn change(
     let snapshot = provider.snapshot(zone).await.unwrap();
     let RRsetKey { name, rtype: number } = key(owner, rtype);
     let before = snapshot.get(&name, number).cloned();
-    let ttl = ttl.and_then(Ttl::from_secs).or_else(|| before.as_ref().map_or(snapshot.default_ttl(), |set| set.ttl));
+    let ttl = ttl.and_then(Ttl::from_secs).or_else(|| match &before {
+        Some(set) => set.ttl,
+        None => snapshot.default_ttl(),
+    });
     let values = values.iter().map(|text| {
         let wanted = value(rtype, text);
         let known = before.iter().flat_map(|set| &set.values).find(|known| known.rdata == wanted.rdata);
