@@ -9,11 +9,16 @@ use aws_config::meta::region::RegionProviderChain;
 use aws_config::sts::AssumeRoleProvider;
 use aws_sdk_route53::Client;
 use aws_sdk_route53::config::http::HttpResponse;
+use aws_sdk_route53::config::interceptors::BeforeDeserializationInterceptorContextMut;
 use aws_sdk_route53::config::retry::RetryConfig;
 use aws_sdk_route53::config::timeout::TimeoutConfig;
-use aws_sdk_route53::config::{BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig};
-use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
-use mailzone_http::Backoff;
+use aws_sdk_route53::config::{
+    BehaviorVersion, ConfigBag, Credentials, Intercept, Region, RuntimeComponents, StalledStreamProtectionConfig,
+};
+use aws_sdk_route53::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_smithy_types::body::SdkBody;
+use http_body_util::Limited;
+use mailzone_http::{Backoff, MAX_ANSWER};
 use secrecy::ExposeSecret;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -157,8 +162,30 @@ async fn connect(settings: &Settings) -> Client {
     let config = config
         .retry_config(RetryConfig::disabled())
         .timeout_config(limits)
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .interceptor(Bounded);
     Client::from_conf(config.build())
+}
+
+/// Reads no more of an answer than [`MAX_ANSWER`]; the rest is an error of the body.
+#[derive(Debug)]
+struct Bounded;
+
+impl Intercept for Bounded {
+    fn name(&self) -> &'static str {
+        "mailzone's limit of an answer"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _components: &RuntimeComponents,
+        _cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        *body = SdkBody::from_body_1_x(Limited::new(std::mem::replace(body, SdkBody::taken()), MAX_ANSWER));
+        Ok(())
+    }
 }
 
 /// AWS's default chain: environment, profiles, web identity, container, instance.

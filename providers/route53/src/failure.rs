@@ -82,6 +82,9 @@ impl Failure {
             }
             error if chain(error).iter().any(|cause| is_about_credentials(&cause.to_string())) => Class::NoCredentials,
             error if chain(error).iter().any(|cause| is_about_tls(&cause.to_string())) => Class::Tls,
+            SdkError::ResponseError(_) if message.contains("length limit exceeded") => {
+                return Self::new(Class::Garbled, "an answer of more than 64 MiB, which was not read");
+            }
             SdkError::ConstructionFailure(_) => Class::Refused,
             SdkError::DispatchFailure(failure) if failure.is_user() => Class::Refused,
             _ => Class::Lost,

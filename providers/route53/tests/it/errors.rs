@@ -135,6 +135,40 @@ async fn a_redirect_is_not_followed() {
     assert!(text.contains("the endpoint redirects (HTTP 307); redirects are not followed"), "{text}");
 }
 
+/// Answers everything with an endless listing.
+struct Flood;
+
+impl mailzone_emulated::Service for Flood {
+    fn answer(&mut self, _: &mailzone_emulated::Request) -> mailzone_emulated::Response {
+        mailzone_emulated::Response::text(200, "text/xml", vec![b' '; mailzone_http::MAX_ANSWER + 1])
+    }
+
+    fn label(&self, _: &mailzone_emulated::Request) -> String {
+        "any".into()
+    }
+
+    fn writes(&self, _: &mailzone_emulated::Request) -> bool {
+        false
+    }
+
+    fn throttled(&self) -> mailzone_emulated::Response {
+        mailzone_emulated::Response::empty(400)
+    }
+
+    fn served(&self) -> Vec<(mailzone_record::Name, Vec<mailzone_record::RRset>)> {
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_an_end_is_not_read() {
+    let emulator = Emulator::start(Flood).await;
+    let (kind, text) = told(&super::provider(&emulator.url()).zones().await.unwrap_err());
+    assert_eq!(kind, "protocol");
+    assert!(text.contains("an answer of more than 64 MiB"), "{text}");
+    assert_eq!(emulator.log().len(), 1);
+}
+
 #[tokio::test]
 async fn secrets_are_not_shown() {
     let mut settings = settings("http://127.0.0.1:1");
