@@ -77,7 +77,9 @@ pub(crate) fn delta<'a, T>(change: &'a RRsetChange, live: &'a [Listed<T>]) -> De
     let of_set = |record: &&Listed<T>| record.name == *change.name() && record.rtype() == change.rtype();
     let (mut keep, mut remove) = (Vec::new(), Vec::new());
     for record in live.iter().filter(of_set) {
-        let stays = wanted.iter().any(|value| value.rdata == record.rdata) && (!retimed || record.ttl == new_ttl);
+        // Without TTLs of records there is none to change.
+        let in_time = !retimed || record.ttl.is_none() || record.ttl == new_ttl;
+        let stays = in_time && wanted.iter().any(|value| value.rdata == record.rdata);
         if stays { &mut keep } else { &mut remove }.push(record);
     }
     let sibling = live.iter().find(of_set);
@@ -91,4 +93,78 @@ pub(crate) fn delta<'a, T>(change: &'a RRsetChange, live: &'a [Listed<T>]) -> De
         }
     }
     Delta { remove, add }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Number(String);
+
+    impl Raw for Number {
+        fn handle(&self) -> &str {
+            &self.0
+        }
+
+        fn spelling(&self) -> &str {
+            &self.0
+        }
+    }
+
+    fn address(last: u8) -> Rdata {
+        Rdata::A([192, 0, 2, last].into())
+    }
+
+    fn owner(at: u8) -> Name {
+        Name::parse(&format!("n{at}.example.com")).unwrap()
+    }
+
+    fn ttl(seconds: u8) -> Option<Ttl> {
+        Ttl::from_secs(seconds.into()).filter(|_| seconds > 0)
+    }
+
+    proptest! {
+        /// What the difference leaves and adds is what is wanted, once each; other sets take no part.
+        #[test]
+        fn the_difference_leads_to_the_wanted_set(
+            live in proptest::collection::vec((0u8..3, 0u8..6, 0u8..3), 0..12),
+            wanted in proptest::collection::btree_set(0u8..6, 0..6),
+            retime in 0u8..3,
+        ) {
+            let live: Vec<Listed<Number>> = live
+                .iter()
+                .enumerate()
+                .map(|(at, &(name, value, time))| Listed {
+                    name: owner(name),
+                    rdata: address(value),
+                    ttl: ttl(time),
+                    protection: None,
+                    raw: Number(at.to_string()),
+                })
+                .collect();
+            let before = rrsets(&live).into_iter().find(|set| set.name == owner(0));
+            let time = ttl(retime).or_else(|| before.as_ref().and_then(|set| set.ttl));
+            let values = wanted.iter().map(|value| address(*value).into()).collect();
+            let after = (!wanted.is_empty()).then(|| RRset::new(owner(0), RecordType::A, time, values));
+            let Some(change) = RRsetChange::new(before, after) else { return Ok(()) };
+            let delta = delta(&change, &live);
+            prop_assert!(delta.remove.iter().all(|record| record.name == owner(0)));
+            let stays = |record: &&Listed<Number>| {
+                record.name == owner(0) && !delta.remove.iter().any(|gone| std::ptr::eq(*gone, *record))
+            };
+            let mut left: Vec<&Rdata> = live.iter().filter(stays).map(|record| &record.rdata).collect();
+            left.dedup();
+            let mut now: Vec<&Rdata> = left.into_iter().chain(delta.add.iter().map(|added| added.rdata)).collect();
+            now.sort();
+            // The same data may be there twice; nothing is added to it.
+            now.dedup();
+            let expected: Vec<Rdata> = wanted.iter().map(|value| address(*value)).collect();
+            prop_assert_eq!(now, expected.iter().collect::<Vec<_>>());
+            for added in &delta.add {
+                prop_assert!(!live.iter().filter(stays).any(|record| record.rdata == *added.rdata));
+            }
+        }
+    }
 }

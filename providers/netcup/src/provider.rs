@@ -45,6 +45,8 @@ pub struct NetcupProvider {
     names: Vec<Name>,
     addresses: Vec<IpAddr>,
     located: Mutex<Located>,
+    /// What was listed, once it was.
+    listed: Mutex<Vec<Zone>>,
 }
 
 /// What a [`Zone`] of ours stands for.
@@ -92,6 +94,7 @@ impl NetcupProvider {
             names,
             addresses,
             located: Mutex::default(),
+            listed: Mutex::default(),
         })
     }
 
@@ -210,7 +213,27 @@ impl Provider for NetcupProvider {
             zones.push(Zone { id, name: name.clone(), access: Access::ReadWrite, nameservers: Vec::new() });
         }
         *self.located() = located;
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&zones);
         Ok(zones)
+    }
+
+    /// Looks through what was listed in this run, which it does not ask for again.
+    async fn zone_by_id(&self, id: &ZoneId, name: Option<&Name>) -> Result<Zone, ProviderError> {
+        let mut zones = self.listed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if zones.is_empty() {
+            zones = self.zones().await?;
+        }
+        let lost = |zone: &Zone| zone.id.as_str().starts_with(LOST) && name == Some(&zone.name);
+        if let Some(zone) = zones.iter().find(|zone| zone.id == *id) {
+            return Ok(zone.clone());
+        }
+        let doing = format!("looking for the zone {id}");
+        if let Some(zone) = zones.iter().find(|zone| lost(zone)) {
+            return Err(self.why_lost(zone, &doing));
+        }
+        let kind = ProviderErrorKind::NoZone(format!("{} holds no zone with the identifier {id}", self.id));
+        let remedy = "check zone_id: the number of the domain on CloudDNS, the zone's name on CCP";
+        Err(ProviderError::new(doing, kind, remedy))
     }
 
     async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError> {

@@ -61,3 +61,18 @@ async fn a_wrong_rest_key_does_not_keep_the_zones_of_the_other_back_end() {
     let error = provider.snapshot(lost).await.unwrap_err();
     assert_eq!(error.kind.as_str(), "credentials");
 }
+
+#[tokio::test]
+async fn a_zone_is_found_by_its_identifier_without_another_request() {
+    let (emulator, zone) = clouddns_emulator(Forms::default()).await;
+    let provider = clouddns_provider(&emulator, &[ZONE, "nowhere.example."]);
+    assert_eq!(provider.zone_by_id(&zone.id, Some(&zone.name)).await.unwrap(), zone);
+    emulator.clear_log();
+    assert_eq!(provider.zone_by_id(&zone.id, None).await.unwrap(), zone);
+    let unknown = mailzone_provider::ZoneId::new("1");
+    let error = provider.zone_by_id(&unknown, None).await.unwrap_err();
+    assert!(error.remedy.contains("zone_id"), "{error}");
+    let error = provider.zone_by_id(&unknown, Some(&name("nowhere.example."))).await.unwrap_err();
+    assert!(error.remedy.contains("api_key"), "{error}");
+    assert_eq!(labels(&emulator), Vec::<String>::new());
+}
