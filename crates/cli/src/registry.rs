@@ -2,6 +2,7 @@
 
 mod budgets;
 mod credentials;
+mod limits;
 mod services;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use crate::context::today;
 use crate::lazy::Lazy;
 
 pub(crate) use self::credentials::{Origin, origins};
+pub(crate) use self::limits::pace;
 
 /// The provider types of this binary, sorted.
 pub(crate) const TYPES: &[&str] = &[
@@ -83,6 +85,7 @@ pub(crate) fn providers_for(settings: &Settings, more: &[Name]) -> Providers {
                 services::netcup(context, table, names(settings, name, more), addresses(settings, name))
             }
             ProviderSettings::Ionos(table) => services::ionos(context, table),
+            ProviderSettings::IonosCloud(table) => services::ionos_cloud(context, table, addresses(settings, name)),
             #[cfg(feature = "route53")]
             ProviderSettings::Route53(table) => services::route53(context, table),
             // `ProviderSettings` is open for later types; `left_out` refuses those of this version.

@@ -4,11 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailzone_config::{Cloudflare, CloudflareCredentials, Customary, Endpoint, Given, Ionos, Limits, Located, Netcup};
+use mailzone_config::{
+    Cloudflare, CloudflareCredentials, Customary, Endpoint, Given, Ionos, IonosCloud, Limits, Located, Netcup,
+};
 use mailzone_http::{Backoff, Base, Settings};
+use mailzone_mailauth::ptr::reverse_name;
 use mailzone_provider::{Provider, ProviderError, ProviderErrorKind, ProviderId};
 use mailzone_provider_cloudflare::{self as cloudflare_api, CloudflareProvider, Credentials};
-use mailzone_provider_ionos::IonosProvider;
+use mailzone_provider_ionos::{IonosCloudProvider, IonosProvider};
 use mailzone_provider_netcup::{self as netcup_api, CcpSettings, CloudDnsSettings, NetcupProvider, ScpSettings};
 use mailzone_record::Name;
 use secrecy::ExposeSecret as _;
@@ -18,7 +21,7 @@ use super::credentials::Wallet;
 use crate::lazy::Lazy;
 
 /// The time for one request where nothing is configured.
-const TIMEOUT: Duration = Duration::from_secs(30);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What every service is made with.
 #[derive(Debug, Clone)]
@@ -158,6 +161,27 @@ pub(super) fn ionos(context: Context, table: &Ionos) -> Arc<dyn Provider> {
             backoff: Backoff::default(),
         };
         Ok(Arc::new(IonosProvider::new(context.id.clone(), key, limited(settings, &table.limits))?))
+    }))
+}
+
+pub(super) fn ionos_cloud(context: Context, table: &IonosCloud, addresses: Vec<IpAddr>) -> Arc<dyn Provider> {
+    let table = table.clone();
+    let concurrency = table.limits.max_concurrency.unwrap_or(IonosCloudProvider::CONCURRENCY);
+    Arc::new(Lazy::new(context.id.clone(), concurrency, move || {
+        let token = context.wallet.get(&table.token)?;
+        let own = (IonosCloudProvider::REQUESTS_PER_SECOND, IonosCloudProvider::BURST);
+        let rate = Rate::new(own, table.limits.requests_per_second);
+        let settings = Settings {
+            service: "IONOS Cloud",
+            base: base(&context.id, table.endpoint.as_ref(), IonosCloudProvider::BASE)?,
+            timeout: TIMEOUT,
+            budget: context.budgets.of("ionos-cloud", token.expose_secret(), rate),
+            concurrency,
+            secrets: Vec::new(),
+            backoff: Backoff::default(),
+        };
+        let provider = IonosCloudProvider::new(context.id.clone(), token, limited(settings, &table.limits))?;
+        Ok(Arc::new(provider.with_addresses(addresses.clone(), reverse_name)))
     }))
 }
 
