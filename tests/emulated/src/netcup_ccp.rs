@@ -1,6 +1,8 @@
 //! netcup's CCP API: one endpoint, status 200 for everything, sessions, whole zones, one TTL for each.
 
 mod record;
+#[cfg(test)]
+mod recorded;
 
 use mailzone_conformance::Stored;
 use mailzone_provider::{Access, Zone, ZoneId};
