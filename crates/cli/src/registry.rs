@@ -85,7 +85,7 @@ pub(crate) fn providers_for(settings: &Settings, more: &[Name]) -> Providers {
                 services::netcup(context, table, names(settings, name, more), addresses(settings, name))
             }
             ProviderSettings::Ionos(table) => services::ionos(context, table),
-            ProviderSettings::IonosCloud(table) => services::ionos_cloud(context, table, addresses(settings, name)),
+            ProviderSettings::IonosCloud(table) => services::ionos_cloud(context, table, pointers(settings, name)),
             #[cfg(feature = "route53")]
             ProviderSettings::Route53(table) => services::route53(context, table),
             // `ProviderSettings` is open for later types; `left_out` refuses those of this version.
@@ -182,15 +182,21 @@ fn names(settings: &Settings, provider: &str, more: &[Name]) -> Vec<Name> {
 
 /// The addresses whose PTR is managed, and may be at this provider.
 fn addresses(settings: &Settings, provider: &str) -> Vec<IpAddr> {
-    let here = |host: &&Host| {
-        host.ptr == Care::Manage && (host.ptr_provider.is_none() || is(host.ptr_provider.as_ref(), provider))
-    };
+    let (assigned, candidates) = pointers(settings, provider);
+    assigned.into_iter().chain(candidates).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// The addresses whose PTR the configuration gives to this provider, and those that it gives to nobody.
+fn pointers(settings: &Settings, provider: &str) -> (Vec<IpAddr>, Vec<IpAddr>) {
+    let managed = || settings.hosts.values().filter(|host| host.ptr == Care::Manage);
     let of_host = |host: &Host| {
         let ipv4 = host.ipv4.iter().flat_map(|list| &list.value).copied().map(IpAddr::V4);
         let ipv6 = host.ipv6.iter().flat_map(|list| &list.value).copied().map(IpAddr::V6);
         ipv4.chain(ipv6).collect::<Vec<_>>()
     };
-    settings.hosts.values().filter(here).flat_map(of_host).collect::<BTreeSet<_>>().into_iter().collect()
+    let assigned = managed().filter(|host| is(host.ptr_provider.as_ref(), provider)).flat_map(of_host);
+    let candidates = managed().filter(|host| host.ptr_provider.is_none()).flat_map(of_host);
+    (assigned.collect(), candidates.collect())
 }
 
 fn is(named: Option<&Located<String>>, provider: &str) -> bool {

@@ -9,8 +9,11 @@ use sha2::{Digest as _, Sha256};
 /// The budgets of a run by service and credential. A credential itself is kept nowhere.
 #[derive(Debug, Default)]
 pub(super) struct Budgets {
-    known: Mutex<HashMap<(&'static str, [u8; 32]), Arc<Budget>>>,
+    known: Mutex<HashMap<Account, Arc<Budget>>>,
 }
+
+/// A service, and the SHA-256 of a credential.
+type Account = (&'static str, [u8; 32]);
 
 /// How fast an account may be asked.
 #[derive(Debug, Clone, Copy)]

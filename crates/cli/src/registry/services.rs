@@ -164,7 +164,11 @@ pub(super) fn ionos(context: Context, table: &Ionos) -> Arc<dyn Provider> {
     }))
 }
 
-pub(super) fn ionos_cloud(context: Context, table: &IonosCloud, addresses: Vec<IpAddr>) -> Arc<dyn Provider> {
+pub(super) fn ionos_cloud(
+    context: Context,
+    table: &IonosCloud,
+    (assigned, candidates): (Vec<IpAddr>, Vec<IpAddr>),
+) -> Arc<dyn Provider> {
     let table = table.clone();
     let concurrency = table.limits.max_concurrency.unwrap_or(IonosCloudProvider::CONCURRENCY);
     Arc::new(Lazy::new(context.id.clone(), concurrency, move || {
@@ -181,7 +185,7 @@ pub(super) fn ionos_cloud(context: Context, table: &IonosCloud, addresses: Vec<I
             backoff: Backoff::default(),
         };
         let provider = IonosCloudProvider::new(context.id.clone(), token, limited(settings, &table.limits))?;
-        Ok(Arc::new(provider.with_addresses(addresses.clone(), reverse_name)))
+        Ok(Arc::new(provider.with_addresses(assigned.clone(), candidates.clone(), reverse_name)))
     }))
 }
 
