@@ -8,7 +8,8 @@ use async_trait::async_trait;
 use mailzone_config::{ProviderSettings, Settings};
 use mailzone_engine::Providers;
 use mailzone_provider::{
-    Batch, Capabilities, Outcome, Provider, ProviderError, ProviderId, RRsetChange, Receipt, Refusal, Snapshot, Zone,
+    Batch, Capabilities, ExpectedSideEffect, Outcome, Provider, ProviderError, ProviderId, RRsetChange, Receipt,
+    Refusal, Snapshot, Zone, ZoneId,
 };
 use mailzone_record::{Name, Ttl};
 use mailzone_server::{Handle, Server};
@@ -112,8 +113,20 @@ impl Provider for Served {
         self.inner.zones().await
     }
 
+    async fn zone_by_id(&self, id: &ZoneId, name: Option<&Name>) -> Result<Zone, ProviderError> {
+        self.inner.zone_by_id(id, name).await
+    }
+
     async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError> {
         self.inner.snapshot(zone).await
+    }
+
+    fn side_effects(&self, snapshot: &Snapshot, changes: &[RRsetChange]) -> Vec<ExpectedSideEffect> {
+        self.inner.side_effects(snapshot, changes)
+    }
+
+    async fn close(&self) {
+        self.inner.close().await;
     }
 
     fn refuse(&self, change: &RRsetChange) -> Vec<Refusal> {

@@ -506,11 +506,11 @@ impl ZoneTask {
         if verification.verdict() != Verdict::Verified && !excused {
             self.codes.push(Code::NotVisible);
         }
-        for at in sent {
-            let key = self.key(at);
-            let Some(target) = verification.targets.iter().position(|target| target.key == key) else { continue };
+        let sent: HashMap<RRsetKey, usize> = sent.into_iter().map(|at| (self.key(at), at)).collect();
+        for (target, key) in verification.targets.iter().map(|target| &target.key).enumerate() {
+            let Some(&at) = sent.get(key) else { continue };
             if verification.state_of(target) == Verdict::Incomplete {
-                let why = self.not_served(&key, &verification.laggards(target));
+                let why = self.not_served(key, &verification.laggards(target));
                 let (_, note) = &mut self.outcomes[at];
                 *note = Some(match note.take() {
                     Some(note) => format!("{note}; {why}"),

@@ -4,9 +4,12 @@
 //! the same `id` follows. An intent without an outcome is a run that was cut off: the zone itself tells
 //! what happened, and the next `apply` starts from there. No entry holds a secret.
 
+use std::collections::HashMap;
+
 use mailzone_plan::document::{ChangeDoc, SetDoc, SideEffectDoc};
 use mailzone_plan::{Claim, Own, PlannedChange, Target};
 use mailzone_provider::{Outcome, ProviderId, Receipt, Zone};
+use mailzone_record::RRsetKey;
 use serde::{Deserialize, Serialize};
 
 /// The journal's format.
@@ -129,12 +132,12 @@ impl Intent {
         changes: &[&PlannedChange],
         targets: &[Target],
     ) -> Self {
+        let targets: HashMap<&RRsetKey, &Target> = targets.iter().map(|target| (&target.key, target)).collect();
         let changes = changes
             .iter()
             .map(|planned| {
                 let doc = ChangeDoc::new(planned);
-                let key = planned.key();
-                let claims = targets.iter().filter(|target| target.key == key).flat_map(|target| &target.claims);
+                let claims = targets.get(&planned.key()).into_iter().flat_map(|target| &target.claims);
                 JournalChange {
                     name: doc.name,
                     rtype: doc.rtype,

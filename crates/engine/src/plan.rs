@@ -62,6 +62,8 @@ pub struct PlannedZone {
     pub domains: Vec<Name>,
     /// How the zone stands to each change of a saved plan, by the change's id.
     pub saved: BTreeMap<String, Standing>,
+    /// What the zone held, where a saved plan may leave out the changes whose side effects stop it.
+    pub(crate) held: Option<Snapshot>,
 }
 
 /// A zone with what belongs into it, before it was read.
@@ -88,6 +90,9 @@ pub(crate) struct Reading {
     pub(crate) only: Option<BTreeSet<Name>>,
     pub(crate) saved: Option<Arc<Document>>,
 }
+
+/// What a provider is expected to do by itself.
+pub(crate) const GUARD_SIDE: &str = "GUARD-SIDE";
 
 /// What finds a zone: provider, name, the provider's identifier.
 type ZoneKey = (String, Name, String);
@@ -139,19 +144,20 @@ pub(crate) fn in_order(mut zones: Vec<PlannedZone>, elsewhere: &HashMap<RRsetKey
     let mut rest = Vec::with_capacity(zones.len());
     for zone in zones {
         plans.push(zone.plan);
-        rest.push((zone.provider_name, zone.provider, zone.claims, zone.domains, zone.saved));
+        rest.push((zone.provider_name, zone.provider, zone.claims, zone.domains, zone.saved, zone.held));
     }
     resolve_needs(&mut plans, &|key| elsewhere.get(key).cloned());
     plans
         .into_iter()
         .zip(rest)
-        .map(|(plan, (provider_name, provider, claims, domains, saved))| PlannedZone {
+        .map(|(plan, (provider_name, provider, claims, domains, saved, held))| PlannedZone {
             provider_name,
             provider,
             plan,
             claims,
             domains,
             saved,
+            held,
         })
         .collect()
 }
@@ -459,6 +465,7 @@ pub(crate) async fn read_and_plan(tasks: Vec<Task>, reading: Arc<Reading>, event
 async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
     let Task { provider_name, provider, zone, claims, domains, facts, checks, formerly, undone } = task;
     let mut saved = BTreeMap::new();
+    let mut held = None;
     let plan = match provider.snapshot(&zone).await {
         Err(error) => ZonePlan::failed(zone, zone_error(&provider_error(&error))),
         Ok(snapshot) => {
@@ -489,10 +496,13 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
             if let Some(undone) = undone {
                 undone.tell(&mut plan);
             }
+            if reading.saved.is_some() && plan.guards().any(|finding| finding.code == GUARD_SIDE) {
+                held = Some(snapshot);
+            }
             plan
         }
     };
-    PlannedZone { provider_name, provider, plan, claims, domains, saved }
+    PlannedZone { provider_name, provider, plan, claims, domains, saved, held }
 }
 
 fn zone_error(error: &ErrorDoc) -> ZoneError {

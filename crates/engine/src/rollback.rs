@@ -49,8 +49,8 @@ struct UndoZone {
     provider: String,
     zone: String,
     zone_id: ZoneId,
-    /// The first `before` and the last `after` of each set.
-    changes: Vec<JournalChange>,
+    /// The first `before` and the last `after` of each set, by owner name and type.
+    changes: BTreeMap<(String, String), JournalChange>,
     side_effects: Vec<SideEffectDoc>,
     /// Sets of which nobody knows whether they were written.
     unknown: Vec<String>,
@@ -109,7 +109,7 @@ pub fn undo(entries: &[Entry], run: Option<&str>) -> Result<Undo, UndoError> {
             provider: intent.provider.clone(),
             zone: intent.zone.clone(),
             zone_id: ZoneId::new(intent.zone_id.as_str()),
-            changes: Vec::new(),
+            changes: BTreeMap::new(),
             side_effects: Vec::new(),
             unknown: Vec::new(),
         });
@@ -163,13 +163,10 @@ impl UndoZone {
             if word != APPLIED {
                 continue;
             }
-            match self.changes.iter_mut().find(|known| known.name == change.name && known.rtype == change.rtype) {
-                Some(known) => {
-                    known.after.clone_from(&change.after);
-                    known.kept.retain(|value| change.kept.contains(value));
-                }
-                None => self.changes.push(change.clone()),
-            }
+            let key = (change.name.clone(), change.rtype.clone());
+            let known = self.changes.entry(key).or_insert_with(|| change.clone());
+            known.after.clone_from(&change.after);
+            known.kept.retain(|value| change.kept.contains(value));
         }
         self.side_effects.extend(outcome.into_iter().flat_map(|outcome| &outcome.side_effects).cloned());
     }
@@ -193,7 +190,7 @@ fn task(
     let name = Name::parse(&undone.zone).map_err(|_| unreadable(run, &undone.zone))?;
     let zone = table.find(&undone.provider, &name, Some(&name), Some(undone.zone_id.as_str()))?.clone();
     let (mut claims, mut left) = (Vec::new(), Vec::new());
-    for change in &undone.changes {
+    for change in undone.changes.values() {
         let id = || format!("{} {}", change.name, change.rtype);
         let change = Change::read(change).ok_or_else(|| unreadable(run, &id()))?;
         for (claim, after) in change.claims(compiled, &name).ok_or_else(|| unreadable(run, &id()))? {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mailzone_plan::document::{ChangeDoc, ErrorDoc, SetDoc, ZoneDoc};
 use mailzone_plan::{Document, PlannedChange, SavedDifference, ZonePlan, compare_saved, stops};
-use mailzone_provider::{Snapshot, Zone};
+use mailzone_provider::{RRsetChange, Snapshot, Zone};
 use mailzone_record::{Name, RRsetKey};
 
 use crate::apply::Stop;
 use crate::exit::Code;
-use crate::plan::{PlanRun, PlannedZone};
+use crate::plan::{GUARD_SIDE, PlanRun, PlannedZone};
 
 /// A zone whose saved plan no longer fits.
 #[derive(Debug, Clone)]
@@ -88,6 +88,7 @@ pub fn narrow(run: &mut PlanRun, saved: &Document) -> (HashMap<usize, Stop>, Vec
         differences.extend(gone_elsewhere(planned, &today, &zone.saved));
         if differences.iter().all(|difference| matches!(difference, SavedDifference::NotInPlan { .. })) {
             differences = leave_out(&mut zone.plan, differences, &mut dropped);
+            retain_side_effects(zone);
         }
         if differences.is_empty() {
             continue;
@@ -172,6 +173,15 @@ fn leave_out(
     let gone = |subject: &str| dropped.iter().any(|key| key.name.to_string() == subject) && !still(subject);
     plan.findings.retain(|finding| !(stops(finding) && gone(&finding.subject)));
     Vec::new()
+}
+
+/// Of the side effects that stop the zone those that the changes left in the plan are expected to have.
+fn retain_side_effects(zone: &mut PlannedZone) {
+    let Some(held) = &zone.held else { return };
+    let changes: Vec<RRsetChange> = zone.plan.changes.iter().map(|planned| planned.change.clone()).collect();
+    let expected = if changes.is_empty() { Vec::new() } else { zone.provider.side_effects(held, &changes) };
+    let expected: HashSet<String> = expected.into_iter().map(|effect| effect.key.to_string()).collect();
+    zone.plan.findings.retain(|finding| finding.code != GUARD_SIDE || expected.contains(&finding.subject));
 }
 
 fn no_longer_asked(doc: &ZoneDoc) -> ZoneDoc {

@@ -3,7 +3,7 @@
 //! A provider is asked for its list of zones once. Zones that the configuration names by identifier need no list:
 //! where all of a provider's are, or its credentials may not list zones, each is asked for by itself, once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +49,7 @@ pub struct ZoneTable {
 struct Listing {
     zones: Vec<Zone>,
     by_name: HashMap<Name, Vec<usize>>,
+    by_id: HashMap<ZoneId, usize>,
     /// Why there is no listing.
     error: Option<ErrorDoc>,
     /// Zones that were asked for one by one and not given.
@@ -152,9 +153,9 @@ impl Listing {
             // What is down or knows no such credentials is not asked again for each zone.
             return listing;
         }
-        let known: BTreeSet<ZoneId> = listing.zones.iter().map(|zone| zone.id.clone()).collect();
         let at_a_time = provider.capabilities().concurrency.max(1);
-        let mut left = asked.ids.into_iter().filter(|(id, _)| !known.contains(id));
+        let left: Vec<_> = asked.ids.into_iter().filter(|(id, _)| !listing.by_id.contains_key(id)).collect();
+        let mut left = left.into_iter();
         let mut running = JoinSet::new();
         loop {
             while running.len() < at_a_time
@@ -174,17 +175,19 @@ impl Listing {
     }
 
     fn add(&mut self, zone: Zone) {
+        self.by_id.insert(zone.id.clone(), self.zones.len());
         self.by_name.entry(zone.name.clone()).or_default().push(self.zones.len());
         self.zones.push(zone);
     }
 
     fn with_id(&self, provider: &str, owner: &Name, zone: Option<&Name>, id: &str) -> Result<&Zone, ErrorDoc> {
-        if let Some(found) = self.zones.iter().find(|zone| zone.id.as_str() == id) {
+        let zone_id = ZoneId::new(id);
+        if let Some(found) = self.by_id.get(&zone_id).and_then(|&at| self.zones.get(at)) {
             let wanted = zone.unwrap_or(owner);
             let fits = zone.map_or_else(|| owner.is_at_or_below(&found.name), |zone| *zone == found.name);
             return if fits { Ok(found) } else { Err(wrong_zone(provider, id, found, wanted)) };
         }
-        let failed = self.failed.get(&ZoneId::new(id)).or(self.error.as_ref());
+        let failed = self.failed.get(&zone_id).or(self.error.as_ref());
         Err(failed.cloned().unwrap_or_else(|| {
             let wanted = zone.unwrap_or(owner).to_text_without_dot();
             let message = format!("{provider} holds no zone {wanted} with the identifier {id}");

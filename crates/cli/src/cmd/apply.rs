@@ -65,9 +65,11 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         wait: args.wait,
         full: args.planning.full,
         show_plan,
+        domains: Some(domains.clone()),
         rolled_back: None,
     };
-    context::runtime(ui)?.block_on(async {
+    let runtime = context::runtime(ui)?;
+    let code = runtime.block_on(async {
         let mut providers = registry::providers(&settings);
         let embedded = embedded::start(&settings, &mut providers, ui).await.map_err(|message| {
             let remedy = "stop what answers there, or serve at port 0";
@@ -89,7 +91,10 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             Planned { run, stops, stale, saved }
         };
         cx.carry_out(&providers, &embedded, planned).await
-    })
+    });
+    // What an interrupted run began, a command that gives a secret, is not waited for.
+    runtime.shutdown_background();
+    code
 }
 
 /// A plan that is to be applied.
@@ -110,6 +115,8 @@ pub(super) struct Run<'a> {
     pub(super) wait: WaitFor,
     pub(super) full: bool,
     pub(super) show_plan: bool,
+    /// The domains that the plan is for, all if empty; `None` if it is for none in particular.
+    pub(super) domains: Option<Vec<Name>>,
     /// The run that is taken back.
     pub(super) rolled_back: Option<String>,
 }
@@ -129,8 +136,11 @@ impl Run<'_> {
                 biased;
                 planned = planned => planned,
                 () = cancel.cancelled() => {
-                    self.ui.say("interrupted: nothing was written");
-                    return Code::Interrupted;
+                    let domains = self.domains.as_ref();
+                    let zones = domains.map(|domains| {
+                        context::not_looked_at(self.settings, domains, planning::INTERRUPTED, "")
+                    });
+                    return planning::interrupted(zones.unwrap_or_default(), self.global.format, self.ui);
                 }
             };
             self.apply(planned, embedded, cancel.clone()).await

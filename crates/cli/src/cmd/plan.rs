@@ -37,10 +37,16 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
     let options = options(&args.planning, domains);
     codes::warn_of_unknown(compiled.allow.iter().chain(&options.allow), ui);
     let events = events(ui);
-    let run = context::runtime(ui)?.block_on(async {
+    let runtime = context::runtime(ui)?;
+    let run = runtime.block_on(async {
         with_providers(&providers, &on_interrupt(), plan(&compiled, &providers, &options, &events)).await
     });
-    let run = run.inspect_err(|_| ui.say("interrupted: nothing was written"))?;
+    // What an interrupted run began, a command that gives a secret, is not waited for.
+    runtime.shutdown_background();
+    let run = run.map_err(|_| {
+        let zones = context::not_looked_at(&settings, &options.domains, INTERRUPTED, "");
+        interrupted(zones, global.format, ui)
+    })?;
     let mut document = run.document(env!("CARGO_PKG_VERSION"), context::now());
     let differences = document.zones.iter().any(|zone| !zone.changes.is_empty());
     document.exit = exit(&document, |zone| {
@@ -70,16 +76,29 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
     Ok(code_of(&document))
 }
 
+/// What an interrupted run says of zones that it did not come to.
+pub(super) const INTERRUPTED: &str = "interrupted before it was looked at";
+
 /// The document of a run that ended before anything was planned, where a document is wanted. The text is told.
 pub(super) fn not_planned(zones: Vec<ZoneDoc>, format: Format, ui: &Ui) -> Code {
+    ended(zones, Code::Error, format, ui)
+}
+
+/// The last word of a run that was interrupted before it wrote anything.
+pub(super) fn interrupted(zones: Vec<ZoneDoc>, format: Format, ui: &Ui) -> Code {
+    ui.say("interrupted: nothing was written");
+    ended(zones, Code::Interrupted, format, ui)
+}
+
+fn ended(zones: Vec<ZoneDoc>, code: Code, format: Format, ui: &Ui) -> Code {
     if format == Format::Json {
         let mut document = Document::new(env!("CARGO_PKG_VERSION"), context::now(), zones, Vec::new(), &[]);
-        document.exit = exit(&document, |_| Code::Error);
+        document.exit = exit(&document, |_| code);
         // Of a configuration without domains there is no zone to say it.
-        document.exit.code = Code::Error.number();
+        document.exit.code = code.number();
         show(&document, format, &TextOptions::default(), ui);
     }
-    Code::Error
+    code
 }
 
 /// Prints a plan.

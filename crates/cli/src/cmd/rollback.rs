@@ -51,9 +51,11 @@ pub(super) fn run(global: &Global, args: &RollbackArgs, ui: &Ui) -> Result<Code,
         wait: args.wait,
         full: args.full,
         show_plan: true,
+        domains: None,
         rolled_back: Some(id),
     };
-    context::runtime(ui)?.block_on(async {
+    let runtime = context::runtime(ui)?;
+    let code = runtime.block_on(async {
         let mut providers = registry::providers(&settings);
         let embedded = embedded::start(&settings, &mut providers, ui)
             .await
@@ -64,5 +66,7 @@ pub(super) fn run(global: &Global, args: &RollbackArgs, ui: &Ui) -> Result<Code,
             Planned { run, stops: HashMap::new(), stale: Vec::new(), saved: None }
         };
         cx.carry_out(&providers, &embedded, planned).await
-    })
+    });
+    runtime.shutdown_background();
+    code
 }

@@ -4,9 +4,10 @@ use mailzone_engine::Code;
 use mailzone_engine::plan::PlanRun;
 use mailzone_engine::saved::narrow;
 use mailzone_plan::Document;
-use mailzone_record::RecordType;
+use mailzone_provider::ExpectedSideEffect;
+use mailzone_record::{RRsetKey, RecordType};
 
-use crate::support::{World, spf_and_dmarc};
+use crate::support::{World, name, spf_and_dmarc};
 
 const ZONE: &str = "example.com";
 
@@ -77,4 +78,30 @@ async fn what_is_neither_done_nor_to_be_done_is_stale() {
     let mut today = world.plan_beside(&claims, Some(&saved)).await;
     let (stops, stale) = narrow(&mut today, &saved);
     assert_eq!((stops[&0].code, stale.len()), (Code::Stale, 1));
+}
+
+#[tokio::test]
+async fn side_effects_of_what_is_left_out_stop_nothing() {
+    let world = World::new().await.zone("p", ZONE, "_dmarc 300 TXT \"v=DMARC1; p=quarantine\"");
+    let claims = spf_and_dmarc("p", ZONE);
+    let saved = document(&world.plan(&claims).await);
+    assert_eq!(saved.zones[0].changes.len(), 1);
+    // Somebody takes the policy away: today's plan would write it, and the service would do more than that.
+    let policy = RRsetKey { name: name("_dmarc.example.com"), rtype: RecordType::TXT };
+    world.providers["p"].memory.edit(&name(ZONE), &policy, None);
+    let key = RRsetKey { name: name(ZONE), rtype: RecordType::MX };
+    world.providers["p"].quirks(|quirks| {
+        quirks.expected.push(ExpectedSideEffect { key, message: "it goes".into() });
+        quirks.trigger = Some(policy.name.clone());
+    });
+    let guards = |run: &PlanRun| run.zones[0].plan.guards().filter(|finding| finding.code == "GUARD-SIDE").count();
+    let mut today = world.plan_beside(&claims, Some(&saved)).await;
+    assert_eq!((guards(&today), today.zones[0].plan.changes.len()), (1, 2));
+    narrow(&mut today, &saved);
+    assert_eq!((guards(&today), today.zones[0].plan.changes.len()), (0, 1));
+    // Those of what stays do.
+    world.providers["p"].quirks(|quirks| quirks.trigger = Some(name(ZONE)));
+    let mut today = world.plan_beside(&claims, Some(&saved)).await;
+    narrow(&mut today, &saved);
+    assert_eq!((guards(&today), today.zones[0].plan.changes.len()), (1, 1));
 }

@@ -36,6 +36,8 @@ pub(crate) struct Served {
 pub(crate) struct Quirks {
     /// What it is expected to do by itself.
     pub(crate) expected: Vec<ExpectedSideEffect>,
+    /// Only when this name is written.
+    pub(crate) trigger: Option<Name>,
     /// What it does by itself at the next write.
     pub(crate) effects: Vec<SideEffect>,
     /// Zones that it gives by identifier alone: the list is refused.
@@ -75,7 +77,10 @@ impl Provider for Served {
 
     fn side_effects(&self, _: &Snapshot, changes: &[RRsetChange]) -> Vec<ExpectedSideEffect> {
         assert!(!changes.is_empty());
-        self.quirks(|quirks| quirks.expected.clone())
+        self.quirks(|quirks| {
+            let triggers = |name: &Name| changes.iter().any(|change| change.name() == name);
+            if quirks.trigger.as_ref().is_none_or(triggers) { quirks.expected.clone() } else { Vec::new() }
+        })
     }
 
     async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError> {
