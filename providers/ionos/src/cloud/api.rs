@@ -28,6 +28,7 @@ pub(crate) struct Api {
 pub(crate) enum Subject {
     Account,
     Zone,
+    Records,
     Reverse,
 }
 
@@ -91,13 +92,13 @@ impl Api {
     pub(crate) async fn post(&self, zone: &Zone, record: &Properties) -> Result<(), ProviderError> {
         let operation = operation("creating", record, zone);
         let call = Call::post(records_path(zone)).json(&json!({ "properties": record }));
-        self.write(call, &operation, Subject::Zone).await
+        self.write(call, &operation, Subject::Records).await
     }
 
     pub(crate) async fn put(&self, zone: &Zone, id: &str, record: &Properties) -> Result<(), ProviderError> {
         let operation = operation("changing", record, zone);
         let path = format!("{}/{}", records_path(zone), Call::segment(id));
-        self.write(Call::put(path).json(&json!({ "properties": record })), &operation, Subject::Zone).await
+        self.write(Call::put(path).json(&json!({ "properties": record })), &operation, Subject::Records).await
     }
 
     /// A record that is gone already is deleted.
@@ -108,7 +109,7 @@ impl Api {
         if reply.status == 404 {
             return Ok(());
         }
-        self.written(&reply, &operation, Subject::Zone)
+        self.written(&reply, &operation, Subject::Records)
     }
 
     pub(crate) async fn reverse(&self, address: &str) -> Result<Vec<ReverseRecord>, ProviderError> {
@@ -193,9 +194,10 @@ impl Api {
                 "give the token's user a group with the privilege to access and manage DNS; if the message speaks of a \
                  quota, have it raised",
             ),
-            (404, Subject::Zone) => (
+            // An identifier that is none is a bad request.
+            (404, Subject::Zone | Subject::Records) | (400 | 422, Subject::Zone) => (
                 Kind::NoZone(format!("IONOS Cloud has no such zone ({said})")),
-                "see which zones the token's contract holds: mailzone providers",
+                "see which zones the token's contract holds (mailzone providers), and check zone_id",
             ),
             (400 | 404 | 422, Subject::Reverse) => (
                 Kind::Refused(format!("IONOS Cloud refuses the reverse record ({said})")),

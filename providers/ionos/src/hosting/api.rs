@@ -60,14 +60,14 @@ impl Api {
     pub(crate) async fn patch(&self, zone: &Zone, records: &[Sent]) -> Result<(), ProviderError> {
         let operation = format!("writing {} records of {} at IONOS", records.len(), shown(&zone.name));
         let reply = self.send(Call::patch(zone_path(zone)).json(&records), &operation).await?;
-        self.written(&reply, &operation, Subject::Zone)
+        self.written(&reply, &operation)
     }
 
     /// `POST /v1/zones/{id}/records`: adds these.
     pub(crate) async fn post(&self, zone: &Zone, records: &[Sent]) -> Result<(), ProviderError> {
         let operation = format!("putting {} records of {} back at IONOS", records.len(), shown(&zone.name));
         let reply = self.send(Call::post(format!("{}/records", zone_path(zone))).json(&records), &operation).await?;
-        self.written(&reply, &operation, Subject::Zone)
+        self.written(&reply, &operation)
     }
 
     /// `DELETE /v1/zones/{id}/records/{record}`. `false` if the record's id is no longer valid.
@@ -78,7 +78,7 @@ impl Api {
         if reply.status == 404 && !faults(&reply).iter().any(|fault| fault.code == "ZONE_NOT_FOUND") {
             return Ok(false);
         }
-        self.written(&reply, &operation, Subject::Zone).map(|()| true)
+        self.written(&reply, &operation).map(|()| true)
     }
 
     async fn send(&self, call: Call, operation: &str) -> Result<Reply, ProviderError> {
@@ -86,9 +86,9 @@ impl Api {
         self.client.send(call.doing(operation)).await
     }
 
-    fn written(&self, reply: &Reply, operation: &str, subject: Subject) -> Result<(), ProviderError> {
+    fn written(&self, reply: &Reply, operation: &str) -> Result<(), ProviderError> {
         if !reply.is_success() {
-            return Err(self.failure(reply, operation, subject));
+            return Err(self.failure(reply, operation, Subject::Records));
         }
         let text = reply.text();
         match text.trim().is_empty() || serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() {
@@ -113,9 +113,10 @@ impl Api {
                 Kind::Permission(format!("IONOS does not allow it ({said})")),
                 "use a key of the account that holds the zone; the contract has to include DNS".into(),
             ),
-            (404, Subject::Zone) => (
+            // An identifier that is none is a bad request.
+            (404, Subject::Zone | Subject::Records) | (400, Subject::Zone) => (
                 Kind::NoZone(format!("IONOS has no such zone ({said})")),
-                "see which zones the key's account holds: mailzone providers".into(),
+                "see which zones the key's account holds (mailzone providers), and check zone_id".into(),
             ),
             (400 | 422, _) => (
                 Kind::Refused(format!("IONOS refuses a record ({said})")),
@@ -150,6 +151,7 @@ pub(crate) fn zone_path(zone: &Zone) -> String {
 enum Subject {
     Account,
     Zone,
+    Records,
 }
 
 fn shown(name: &Name) -> String {
@@ -167,7 +169,8 @@ fn faults(reply: &Reply) -> Vec<Fault> {
 fn describe(faults: &[Fault]) -> String {
     let mut text = String::new();
     for fault in faults {
-        let parts = [fault.code.clone(), fault.message.clone(), parameters(fault)];
+        let message = fault.message.trim_end_matches('.').to_owned();
+        let parts = [fault.code.clone(), message, parameters(fault)];
         for (i, part) in parts.into_iter().filter(|part| !part.is_empty()).enumerate() {
             text.push_str(match (text.is_empty(), i) {
                 (true, _) => "",

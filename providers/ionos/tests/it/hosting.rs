@@ -268,3 +268,22 @@ async fn failures_say_what_to_do() {
     assert!(matches!(&protocol.kind, ProviderErrorKind::Protocol(text) if text.contains("405")), "{protocol}");
     assert!(protocol.remedy.contains("endpoint"));
 }
+
+/// A service that is down, a gateway's page, and throttling that does not end.
+#[tokio::test]
+async fn outages_are_told_apart() {
+    use mailzone_emulated::Fault;
+    use mailzone_provider::Retry;
+
+    let bench = hosting().await;
+    let zone = bench.seed(ZONE);
+    for (fault, expected) in
+        [(Fault::ErrorBefore, "unreachable"), (Fault::Html, "protocol"), (Fault::Throttled, "throttled")]
+    {
+        (0..3).for_each(|at| bench.emulator.fault_at(at, fault));
+        let error = bench.provider.snapshot(&zone).await.unwrap_err();
+        assert_eq!((error.kind.as_str(), error.retry), (expected, Retry::Later), "{error}");
+        assert!(!error.remedy.is_empty());
+        bench.emulator.clear_faults();
+    }
+}
