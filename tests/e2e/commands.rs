@@ -290,11 +290,14 @@ fn plan_in_markdown() {
 #[test]
 fn providers_tells_rights_zones_and_limits() {
     let project = Project::simple();
-    assert_snapshot!(project.run_to(0, ["providers"]).shown(), @"
+    assert_snapshot!(project.run_to(0, ["providers"]).shown(), @r#"
     files  zonefile
-      all changes of a zone in one write, none if somebody else changed them; 8 zones at a time; 1 zones
-      example.test
-    ");
+      rights       lists zones, reads example.test
+      zones        1: example.test
+      limits       8 zones at a time, visible after 2 min as a rule
+      stores       every type; any TTL
+      writes       all changes of a stage in one write, none if somebody else changed them
+    "#);
     let providers = project.run_to(0, ["providers", "--format", "json"]).json();
     assert_eq!(some(&providers["providers"])[0]["zones"][0]["zone"], "example.test");
     fs::remove_dir_all(project.path("zones")).unwrap();

@@ -17,6 +17,7 @@ mod hosts;
 mod hygiene;
 mod import;
 mod messy;
+mod providers;
 mod resolvers;
 mod rfc2136;
 mod rollback;

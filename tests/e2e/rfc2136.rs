@@ -208,7 +208,7 @@ fn what_was_planned_is_written_in_two_stages_and_nothing_is_left() {
 fn the_provider_is_shown_with_its_zones() {
     let Some((project, _bind)) = project(&[("example.test", zone())], WANTED) else { return };
     let shown = project.run_to(0, ["providers"]).stdout;
-    assert!(shown.starts_with("ns  rfc2136\n") && shown.contains("\n  example.test\n"), "{shown}");
+    assert!(shown.starts_with("ns  rfc2136\n") && shown.contains("zones        1: example.test\n"), "{shown}");
     let provider = &project.run_to(0, ["providers", "--format", "json"]).json()["providers"][0];
     assert_eq!((&provider["type"], &provider["compare_and_swap"]), (&"rfc2136".into(), &true.into()));
     assert_eq!(

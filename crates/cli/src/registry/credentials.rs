@@ -61,16 +61,14 @@ impl Wallet {
     /// The error of keys that are left out while nothing stands for them.
     pub(super) fn missing(&self, keys: &[Customary], or: Option<&str>) -> ProviderError {
         let variables: Vec<&str> = keys.iter().flat_map(|key| key.variables.iter().copied()).collect();
-        let verb = if variables.len() == 1 { "is" } else { "are" };
         let which = match variables.as_slice() {
             [one] => (*one).to_owned(),
             [one, other] => format!("neither {one} nor {other}"),
             _ => format!("none of {}", variables.join(", ")),
         };
         let not = if variables.len() == 1 { " not" } else { "" };
-        let verb = if variables.len() > 2 { verb } else { "is" };
         let or = or.map(|or| format!(", {or}")).unwrap_or_default();
-        let what = format!("no credentials: {which} {verb}{not} set{or}");
+        let what = format!("no credentials: {which} is{not} set{or}");
         let named: Vec<String> = keys
             .iter()
             .map(|key| match key.key {
