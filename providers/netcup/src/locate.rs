@@ -38,6 +38,9 @@ pub(crate) struct Search<'a> {
     clouddns_down: Option<ProviderError>,
     /// The domain is the customer's, its zone is on the older back end.
     elsewhere: BTreeSet<Name>,
+    /// What could not be asked for, there and here.
+    ccp_silent: BTreeSet<Name>,
+    clouddns_silent: BTreeSet<Name>,
     asked: HashMap<Name, Option<Place>>,
 }
 
@@ -50,6 +53,8 @@ impl<'a> Search<'a> {
             ccp_down: None,
             clouddns_down: None,
             elsewhere: BTreeSet::new(),
+            ccp_silent: BTreeSet::new(),
+            clouddns_silent: BTreeSet::new(),
             asked: HashMap::new(),
         }
     }
@@ -99,7 +104,12 @@ impl<'a> Search<'a> {
         let mut rest = Vec::new();
         let mut queue = names.into_iter();
         match self.clouddns.filter(|_| self.clouddns_down.is_none()) {
-            None => rest.extend(queue),
+            None => {
+                rest.extend(queue);
+                if self.clouddns_down.is_some() {
+                    self.clouddns_silent.extend(rest.iter().cloned());
+                }
+            }
             Some(clouddns) => {
                 // The first alone: if the key is wrong, it is said once.
                 let mut window = 1;
@@ -125,11 +135,15 @@ impl<'a> Search<'a> {
                         Ok(Domain::Unknown) => rest.push(name),
                         Err(error) => {
                             self.clouddns_down.get_or_insert(error);
+                            self.clouddns_silent.insert(name.clone());
                             rest.push(name);
                         }
                     }
                 }
-                rest.extend(queue);
+                for name in queue {
+                    self.clouddns_silent.insert(name.clone());
+                    rest.push(name);
+                }
             }
         }
         rest.sort();
@@ -138,26 +152,28 @@ impl<'a> Search<'a> {
                 Some(ccp) => ccp.find(&name).await,
                 None => Ok(None),
             };
-            let place = match found {
-                Ok(found) => found.map(|_| Place::Ccp),
-                Err(error) => {
-                    self.ccp_down = Some(error);
-                    None
-                }
-            };
-            self.asked.insert(name, place);
+            let place = found.unwrap_or_else(|error| {
+                self.ccp_down = Some(error);
+                None
+            });
+            if self.ccp_down.is_some() {
+                self.ccp_silent.insert(name.clone());
+            }
+            self.asked.insert(name, place.map(|_| Place::Ccp));
         }
     }
 
     fn why_lost(&self, name: &Name) -> ProviderError {
         let doing = format!("looking for the zone of {}", name.to_text_without_dot());
-        if let Some(error) = self.clouddns_down.as_ref().or(self.ccp_down.as_ref()) {
+        let holds = |names: &BTreeSet<Name>| names.iter().any(|at| name.is_at_or_below(at));
+        let silent = self.clouddns_down.as_ref().filter(|_| holds(&self.clouddns_silent));
+        if let Some(error) = silent.or_else(|| self.ccp_down.as_ref().filter(|_| holds(&self.ccp_silent))) {
             return ProviderError {
                 retry: error.retry,
                 ..ProviderError::new(doing, error.kind.clone(), error.remedy.clone())
             };
         }
-        let elsewhere = self.elsewhere.iter().any(|domain| name.is_at_or_below(domain));
+        let elsewhere = holds(&self.elsewhere);
         let (text, remedy) = match (self.ccp, self.clouddns) {
             (Some(_), None) => (
                 "netcup's CCP API holds no zone of this name; it may be on netcup's newer back end, CloudDNS, where new \

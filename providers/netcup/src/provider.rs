@@ -204,7 +204,7 @@ impl Provider for NetcupProvider {
         let (located, mut addresses) = self.locate().await;
         let mut zones: Vec<Zone> = located.zones.iter().map(|(name, place)| self.zone(name, place)).collect();
         zones.append(&mut addresses);
-        let missing = located.lost.values().all(|error| matches!(error.kind, ProviderErrorKind::NoZone(_)));
+        let missing = located.lost.values().any(|error| matches!(error.kind, ProviderErrorKind::NoZone(_)));
         if let (true, false, Some(error)) = (zones.is_empty(), missing, located.lost.values().next()) {
             return Err(copy(error));
         }

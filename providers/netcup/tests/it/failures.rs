@@ -92,6 +92,9 @@ async fn after_the_lock_out_nothing_is_asked() {
     let zones = provider.zones().await.unwrap();
     // Two errors, and the answer that says it.
     assert_eq!(labels(&emulator).len(), 3, "{:?}", labels(&emulator));
+    // What was asked for before is told as it is.
+    let lost = zones.iter().find(|zone| zone.name == name("a.example.")).unwrap();
+    told(&provider.snapshot(lost).await.unwrap_err(), "no_zone", &["add rest_api_key"]);
     let lost = zones.iter().find(|zone| zone.name == name("d.example.")).unwrap();
     told(&provider.snapshot(lost).await.unwrap_err(), "throttled", &["locked", "Too many error messages", "(4013)"]);
     told(&provider.snapshot(&zone).await.unwrap_err(), "throttled", &["asks nothing more in this run"]);
