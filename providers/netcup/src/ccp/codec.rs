@@ -155,6 +155,8 @@ fn write_rdata(rdata: &Rdata) -> Result<(String, String), String> {
 fn target(name: &Name) -> Result<String, String> {
     match name.to_text_without_dot() {
         _ if name.is_root() => Err("the target \".\"".into()),
+        // Without its dot it would be read as a name of the zone.
+        _ if name.label_count() == 1 => Err("a target of one label".into()),
         text if text.contains('\\') => Err("a target whose name needs escapes".into()),
         text => Ok(text),
     }

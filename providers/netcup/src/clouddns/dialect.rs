@@ -289,7 +289,9 @@ impl Dialect {
         match text.strip_suffix('.') {
             // The root keeps its dot.
             Some(short) if names_a_target && !self.dots && !short.is_empty() && !short.ends_with(' ') => {
-                Ok(short.into())
+                // Without its dot it would be read as a name of the zone.
+                let one_label = !short.rsplit(' ').next().unwrap_or_default().contains('.');
+                if one_label { Err("a target of one label".into()) } else { Ok(short.into()) }
             }
             _ => Ok(text),
         }
