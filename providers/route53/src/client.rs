@@ -94,14 +94,14 @@ impl Service {
             failure.message = self.redact(&failure.message);
             let again = match effect {
                 Effect::Read => failure.is_transient(),
-                Effect::Write => failure.class == Class::Busy,
+                Effect::Write => failure.is_refusal_for_now(),
             };
             if !again || attempt >= backoff.attempts {
                 return Err(failure);
             }
             let wait = backoff_wait(&backoff, attempt);
             tracing::debug!(attempt, ?wait, class = ?failure.class, "repeating a request");
-            if failure.class == Class::Busy {
+            if failure.class == Class::Throttled {
                 self.settings.budget.pause(wait);
             }
             tokio::time::sleep(wait).await;

@@ -77,7 +77,7 @@ pub struct Settings {
     pub region: Option<String>,
     /// A role to take on with the credentials.
     pub role_arn: Option<String>,
-    /// Another place than AWS's, where a path can come before the service's. Only with `credentials`.
+    /// Another base than AWS's. Whoever gives one sees to it that the credentials are meant for it.
     pub endpoint: Option<Base>,
     /// Of one request, connecting included.
     pub timeout: Duration,
@@ -137,7 +137,7 @@ impl Route53Provider {
             atomic: true,
             compare_and_swap: true,
             concurrency: settings.concurrency.max(1),
-            expected_visible: 60,
+            expected_visible: 300,
         };
         let polling = settings.polling;
         let service = Service::new(settings);

@@ -21,6 +21,8 @@ use crate::failure::{Class, Failure};
 /// stored. Each time the zone is read in between.
 const SENDS: u32 = 4;
 
+const MOVING: &str = "the sets change while they are being written";
+
 /// What is known while a batch is being written.
 struct Progress {
     /// How each set relates to its change, as far as we know.
@@ -70,6 +72,9 @@ impl Route53Provider {
                 continue;
             }
             if sends >= SENDS {
+                if progress.touched() {
+                    return Ok(progress.stopped(Some(MOVING)));
+                }
                 return Err(conflict(operation));
             }
             sends += 1;
@@ -309,7 +314,7 @@ fn longer(wait: Duration) -> Duration {
 
 /// The zone is as planned whenever we look, and is not when the service does.
 fn conflict(operation: String) -> ProviderError {
-    let kind = ProviderErrorKind::Conflict("the sets change while they are being written".into());
+    let kind = ProviderErrorKind::Conflict(MOVING.into());
     ProviderError { retry: Retry::Later, ..ProviderError::new(operation, kind, "plan again") }
 }
 

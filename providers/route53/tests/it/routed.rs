@@ -84,11 +84,15 @@ async fn they_are_refused_naming_them_and_nothing_is_sent() {
         let zone = service.zone(&zone.id).unwrap();
         zone.sets.extend(routed());
         let key = RRsetKey { name: name("mail.example.com"), rtype: RecordType::A };
-        zone.protections.push((key, "keep \"this\" & that".into()));
+        let other = RRsetKey { name: name("*.example.com"), rtype: RecordType::TXT };
+        zone.protections.extend([(other, String::new()), (key, "keep \"this\" & that".into())]);
+        // Each of them on a page of its own.
+        service.page = Some(1);
     });
     let snapshot = provider.snapshot(&zone).await.unwrap();
     for (owner, rtype, reason) in [
         ("w.example.com", "A", "weighted (10), set identifier blue"),
+        ("*.example.com", "TXT", "is protected: protected in the zone"),
         ("mail.example.com", "A", "protected in the zone: keep \"this\" & that"),
         ("example.com", "NS", "Route 53 makes SOA and NS of a zone with it and keeps them"),
         ("example.com", "SOA", "Route 53 makes SOA and NS of a zone with it and keeps them"),

@@ -473,3 +473,89 @@ fn error(status: u16, code: &str, message: &str) -> Response {
     );
     Response::text(status, "text/xml", body)
 }
+
+#[cfg(test)]
+mod tests {
+    use mailzone_conformance::parse_seed;
+
+    use super::*;
+
+    fn request(method: &str, path: &str, query: &[(&str, &str)]) -> Request {
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential=AKIA/20240101/us-east-1/route53/aws4_request, SignedHeaders=host;x-amz-date, \
+             Signature={}",
+            "0".repeat(64)
+        );
+        Request {
+            method: method.to_owned(),
+            path: format!("/2013-04-01{path}"),
+            query: query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            headers: vec![
+                ("authorization".to_owned(), authorization),
+                ("x-amz-date".to_owned(), "20240101T000000Z".to_owned()),
+            ],
+            body: Vec::new(),
+        }
+    }
+
+    fn text(response: &Response) -> String {
+        String::from_utf8(response.body.clone()).unwrap()
+    }
+
+    #[test]
+    fn only_signed_requests_of_the_known_key_are_answered() {
+        let mut service = Route53::with_key("AKIA", None);
+        let mut asked = request("GET", "/hostedzone", &[]);
+        assert_eq!(service.answer(&asked).status, 200);
+        for header in 0..2 {
+            let mut unsigned = asked.clone();
+            unsigned.headers.remove(header);
+            assert!(text(&service.answer(&unsigned)).contains("MissingAuthenticationToken"));
+        }
+        asked.headers.push(("x-amz-security-token".to_owned(), "of another".to_owned()));
+        assert!(text(&service.answer(&asked)).contains("InvalidClientTokenId"));
+        assert_eq!(service.answer(&request("GET", "/healthcheck", &[])).status, 404);
+    }
+
+    #[test]
+    fn a_listing_is_continued_by_name_type_and_identifier() {
+        let mut service = Route53 { page: Some(1), ..Route53::default() };
+        let zone = service.add_zone(&Name::parse("example.com").unwrap());
+        let path = format!("/hostedzone/{}/rrset", zone.id);
+        for identifier in ["a", "b"] {
+            zone.sets.push(RecordSet {
+                name: Name::parse("*.example.com").unwrap(),
+                rtype: RecordType::A,
+                ttl: Some(60),
+                values: vec!["192.0.2.1".to_owned()],
+                routing: Some(Routing::Weighted { identifier: identifier.to_owned(), weight: 1 }),
+            });
+        }
+        let start = [("name", "\\052.example.com."), ("type", "A"), ("identifier", "b")];
+        let first = text(&service.answer(&request("GET", &path, &start[..2])));
+        assert!(
+            first.contains("<Name>\\052.example.com.</Name><Type>A</Type><SetIdentifier>a</SetIdentifier>"),
+            "{first}"
+        );
+        assert!(first.contains("<NextRecordIdentifier>b</NextRecordIdentifier>"), "{first}");
+        let last = text(&service.answer(&request("GET", &path, &start)));
+        assert!(last.contains("<SetIdentifier>b</SetIdentifier>") && last.contains("<IsTruncated>false<"), "{last}");
+        assert_eq!(service.answer(&request("GET", &path, &start[1..])).status, 400);
+    }
+
+    #[test]
+    fn zones_can_be_served() {
+        let mut service = Route53::default();
+        let origin = Name::parse("example.com").unwrap();
+        let seed = "@ 60 TXT \"a\\228b\"\n@ 60 TYPE65280 \\# 1 00\n@ 60 SOA a. b. 1 2 3 4 5\n*.w 60 CNAME x.";
+        service.seed(&origin, &parse_seed(&origin, seed));
+        service.add_zone(&origin).private = true;
+        service.add_zone(&origin).sets.clear();
+        let served = service.served();
+        assert_eq!(served.len(), 1);
+        let (apex, sets) = served.into_iter().next().unwrap();
+        assert_eq!(sets.len(), 5);
+        let ttl = mailzone_record::Ttl::from_secs(60).unwrap();
+        assert!(mailzone_server::Zone::new(apex, sets, ttl).is_ok());
+    }
+}
