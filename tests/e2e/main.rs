@@ -16,6 +16,7 @@ mod harness;
 mod hosts;
 mod hygiene;
 mod import;
+mod matrix;
 mod messy;
 mod providers;
 mod resolvers;
