@@ -72,6 +72,8 @@ pub struct JournalClaim {
     /// Owner name and type.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relies_on: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub relies_always: bool,
 }
 
 /// Which values of an RRset a claim owned.
@@ -190,6 +192,7 @@ impl JournalClaim {
             },
             own_name: claim.own_name,
             relies_on: claim.relies_on.iter().map(ToString::to_string).collect(),
+            relies_always: claim.relies_always,
         }
     }
 }
@@ -277,6 +280,7 @@ mod tests {
                     own: JournalOwn::Tags(vec!["issue".into()]),
                     own_name: true,
                     relies_on: vec![format!("{zone}. MX")],
+                    relies_always: true,
                 }],
             }],
         })

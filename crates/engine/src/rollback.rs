@@ -299,7 +299,7 @@ impl<'a> Change<'a> {
                 .filter_map(|id| id.split_once(' '))
                 .filter_map(|(name, rtype)| key_of(name, rtype))
                 .collect(),
-            relies_always: kind == KindId::Ptr,
+            relies_always: entry.relies_always,
         })
     }
 
@@ -324,6 +324,7 @@ impl<'a> Change<'a> {
                 own,
                 own_name: matches!(kind, "dkim" | "dmarc" | "report_authorisation" | "mta_sts" | "tls_rpt"),
                 relies_on: Vec::new(),
+                relies_always: false,
             }
         };
         let mut claims: Vec<JournalClaim> = self.journaled.slots.iter().map(claim).collect();

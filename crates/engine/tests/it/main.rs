@@ -3,6 +3,7 @@
 
 mod effects;
 mod identified;
+mod inverse;
 mod narrowed;
 mod reverse;
 mod rollback;
