@@ -68,7 +68,8 @@ impl Api {
 
     /// The records of a zone, to the last page. `GET /zones/{id}/records` has no pages and may be cut off, so the
     /// list across zones is filtered.
-    pub(crate) async fn read(&self, zone: &Zone, secondary: bool) -> Result<Listing, ProviderError> {
+    /// `known`: the zone was in a list of zones.
+    pub(crate) async fn read(&self, zone: &Zone, secondary: bool, known: bool) -> Result<Listing, ProviderError> {
         let operation = format!("reading {} at IONOS Cloud", zone.name.to_text_without_dot());
         let call = || match secondary {
             true => Call::get(format!("/secondaryzones/{}/records", Call::segment(zone.id.as_str()))),
@@ -76,7 +77,7 @@ impl Api {
         };
         let records: Vec<Record> = self.list(call, &operation, Subject::Zone).await?;
         // The filtered list of a zone that is not there is empty: its own address tells.
-        if records.is_empty() {
+        if records.is_empty() && !known {
             let path = if secondary { "/secondaryzones/" } else { "/zones/" };
             let reply = self.send(Call::get(format!("{path}{}", Call::segment(zone.id.as_str()))), &operation).await?;
             if !reply.is_success() {

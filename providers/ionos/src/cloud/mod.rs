@@ -38,6 +38,8 @@ pub struct IonosCloudProvider {
     candidates: Vec<IpAddr>,
     reverse_name: fn(IpAddr) -> Name,
     polling: Polling,
+    /// The zones that were listed: they are there, even with no records.
+    listed: Mutex<HashSet<ZoneId>>,
     /// The records of each zone that the service had not finished with when the zone was read back.
     under_way: Mutex<HashMap<ZoneId, HashSet<String>>>,
 }
@@ -92,6 +94,7 @@ impl IonosCloudProvider {
             candidates: Vec::new(),
             reverse_name: |_| Name::root(),
             polling: Polling::default(),
+            listed: Mutex::default(),
             under_way: Mutex::default(),
         })
     }
@@ -122,7 +125,8 @@ impl IonosCloudProvider {
     }
 
     async fn read(&self, zone: &Zone) -> Result<Listing, ProviderError> {
-        self.api.read(zone, zone.access == secondary()).await
+        let known = self.listed.lock().unwrap_or_else(PoisonError::into_inner).contains(&zone.id);
+        self.api.read(zone, zone.access == secondary(), known).await
     }
 
     fn wait_for(&self, zone: &Zone, ids: HashSet<String>) {
@@ -166,6 +170,8 @@ impl Provider for IonosCloudProvider {
         for entry in self.api.secondary_zones().await? {
             zones.push(zone(entry, secondary())?);
         }
+        let ids: Vec<ZoneId> = zones.iter().map(|zone| zone.id.clone()).collect();
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
         let mut addresses = self.assigned.clone();
         addresses.extend(self.recorded_candidates().await?);
         zones.extend(ptr::zones(&reverse::Known, &addresses, self.reverse_name).await?);

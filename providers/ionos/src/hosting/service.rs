@@ -78,7 +78,9 @@ fn role(set: &RRset, domain: &Name) -> Option<Role> {
         (".", RecordType::TXT) if spf(Some(set)).iter().any(|text| is_spf(text)) => ("SPF", false),
         ("autodiscover", RecordType::CNAME) if target()?.starts_with("adsredir.") => ("autodiscover", true),
         ("_dmarc", RecordType::CNAME) if is_ionos(&target()?) => ("DMARC", false),
-        (own, RecordType::CNAME) if is_selector(own) && target()?.ends_with(".dkim.ionos.com") => {
+        (own, RecordType::CNAME)
+            if is_selector(own) && target().is_some_and(|target| target.contains(".dkim.") && is_ionos(&target)) =>
+        {
             ("DKIM", own.contains("-ionos."))
         }
         _ => return None,
@@ -99,19 +101,19 @@ fn is_selector(own: &str) -> bool {
 fn is_mx(rdata: &Rdata) -> bool {
     let Rdata::Mx(mx) = rdata else { return false };
     let host = host(&mx.exchange);
-    host.starts_with("mx0") && (host.contains(".ionos.") || host.ends_with(".kundenserver.de"))
+    host.starts_with("mx0") && is_ionos(&host)
 }
 
+/// Whether an SPF record includes that of IONOS: `_spf-eu.ionos.com`, `_spf.perfora.net`.
 fn is_spf(text: &str) -> bool {
-    ["_spf-eu.ionos.com", "_spf-us.ionos.com", "_spf.kundenserver.de", "_spf.perfora.net"]
-        .iter()
-        .any(|include| text.contains(include))
+    let text = text.to_ascii_lowercase();
+    let mut terms = text.split_ascii_whitespace();
+    terms.any(|term| term.split_once("include:").is_some_and(|(_, host)| host.starts_with("_spf") && is_ionos(host)))
 }
 
+/// Whether a host, in lower case, is one of IONOS or of the names that it had.
 fn is_ionos(host: &str) -> bool {
-    [".ionos.com", ".ionos.de", ".ionos.info", ".1and1.com", ".1and1.info", ".kundenserver.de"]
-        .iter()
-        .any(|domain| host.ends_with(domain))
+    host.split('.').any(|label| matches!(label, "ionos" | "1and1" | "1und1" | "kundenserver" | "perfora"))
 }
 
 fn host(name: &Name) -> String {
@@ -127,4 +129,20 @@ fn spf(set: Option<&RRset>) -> Vec<String> {
         .collect();
     texts.sort();
     texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_of_ionos() {
+        let mx = |text| is_mx(&mailzone_record::parse_rdata_text(RecordType::MX, text, None).unwrap());
+        assert!(mx("10 mx00.ionos.de.") && mx("10 MX01.ionos.co.uk.") && mx("10 mx01.kundenserver.de."));
+        assert!(!mx("10 mail.ionos.de.") && !mx("10 mx00.ionos-like.example.") && !mx("0 ."));
+        assert!(is_spf("v=spf1 include:_spf-eu.ionos.com ~all") && is_spf("v=spf1 ?include:_spf.perfora.net -all"));
+        assert!(!is_spf("v=spf1 include:_spf.example.com -all") && !is_spf("v=spf1 a:mx00.ionos.de -all"));
+        assert!(is_selector("s1-ionos._domainkey") && is_selector("s00000000._domainkey"));
+        assert!(!is_selector("s._domainkey") && !is_selector("selector1._domainkey") && !is_selector("s1"));
+    }
 }

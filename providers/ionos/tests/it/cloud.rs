@@ -83,6 +83,14 @@ async fn requests_are_counted() {
     bench.apply(&zone, &planned).await.unwrap();
     assert_eq!(bench.labels(), [get], "nothing to do is a look");
 
+    // An empty zone that was listed is there; of another one the service is asked.
+    let zone = bench.seed("");
+    bench.emulator.clear_log();
+    bench.provider.snapshot(&zone).await.unwrap();
+    bench.provider.zones().await.unwrap();
+    bench.provider.snapshot(&zone).await.unwrap();
+    assert_eq!(bench.labels(), [get, "GET /zones/{id}", "GET /zones", "GET /secondaryzones", get]);
+
     let mut records = String::from(ZONE);
     for i in 0..1200 {
         let _ = writeln!(records, "host{i} 3600 A 192.0.2.1");
