@@ -26,4 +26,5 @@ mod saved;
 mod scale;
 mod selection;
 mod servers;
+mod services;
 mod settle;

@@ -46,9 +46,12 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     ExitCode::from(code.unwrap_or_else(|code| code).number())
 }
 
-/// The log goes to standard error; `-vv` shows each question and request.
+/// The log goes to standard error; `-vv` shows each question and request. Of the libraries' own logs only warnings
+/// are shown: they know nothing of secrets.
 fn start_log(global: &Global) {
-    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
 
     let level = match (global.quiet, global.verbose) {
         (true, _) => LevelFilter::ERROR,
@@ -57,6 +60,7 @@ fn start_log(global: &Global) {
         (_, 2) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
+    let ours = Targets::new().with_target("mailzone", level).with_default(level.min(LevelFilter::WARN));
     let log = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(std::io::stderr)
@@ -64,7 +68,7 @@ fn start_log(global: &Global) {
         .with_ansi(false);
     // Fails only if a log is set already, which nobody does before.
     let _ = match global.log_format {
-        LogFormat::Text => log.try_init(),
-        LogFormat::Json => log.json().try_init(),
+        LogFormat::Text => log.finish().with(ours).try_init(),
+        LogFormat::Json => log.json().finish().with(ours).try_init(),
     };
 }
