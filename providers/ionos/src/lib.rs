@@ -8,7 +8,7 @@
 //!
 //! Disabled records are not served: they are no part of an RRset, and are never written, deleted or enabled.
 //!
-//! What the documentation of IONOS leaves open is read from the records that are there ([`value`], [`text`]):
+//! What the documentation of IONOS leaves open is read from the records that are there (`value.rs`, `text.rs`):
 //! the form of SRV, quotes around texts.
 
 mod cloud;
