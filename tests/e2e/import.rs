@@ -1,6 +1,17 @@
 //! `mailzone import`: what it prints plans to nothing.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use mailzone_conformance::parse_seed;
+use mailzone_emulated::cloudflare::{self, Cloudflare};
+use mailzone_emulated::ionos_cloud::IonosCloud;
+use mailzone_emulated::ionos_hosting::IonosHosting;
+use mailzone_emulated::netcup_ccp::NetcupCcp;
+use mailzone_emulated::netcup_clouddns::{Forms, NetcupCloudDns};
+use mailzone_emulated::{Backdoor, Emulator, Service};
+use mailzone_record::{Name, RRset};
+use tokio::runtime::Runtime;
 
 use crate::harness::{Project, zone_text};
 
@@ -202,4 +213,112 @@ fn what_cannot_be_imported_is_said() {
     error: import prints TOML and nothing else
       help: leave --format out
     "#);
+}
+
+/// Zones as they are found, at every service: what is imported of them plans to nothing there too.
+#[test]
+fn every_service() {
+    let (head, tail) = KEY.split_at(100);
+    let messy = format!(
+        "@ 3600 TXT \"google-site-verification=Zq3-x\"\n@ 3600 TXT \"v=spf1 mx  ~all\"\n@ 3600 MX 10 mail.example.test.\n\
+         mail 300 A 192.0.2.25\n_dmarc 3600 TXT \"v = DMARC1; p = None ; rua = mailto:d@example.test\"\n\
+         s1._domainkey 3600 TXT \"v=DKIM1; k=rsa; p={KEY}\"\ns2._domainkey 3600 TXT \"v=DKIM1; k=rsa; p={head}\" \"{tail}\"\n\
+         s3._domainkey 3600 CNAME s3.example.net.\n_mta-sts 3600 TXT \"v=STSv1; id=1\"\n\
+         _smtp._tls 3600 TXT \"v=TLSRPTv1; rua=mailto:t@example.test\"\n@ 3600 CAA 0 issue \"ca.example.net\"\n\
+         news 3600 MX 10 mail.example.test.\nnews 3600 TXT \"v=spf1 mx -all\"\nwww 3600 CNAME example.test.\n"
+    );
+    let doubled = "@ 3600 TXT \"v=spf1 mx -all\"\n@ 3600 TXT \"a token\"\n@ 3600 TXT \"V=SPF1 a ~all\"\n\
+                   _dmarc 3600 TXT \"v=DMARC1; p=none\"\n_dmarc 3600 TXT \"v=DMARC1; p=reject\"\n";
+    let zones = [("example.test", messy.as_str()), ("doubled.test", doubled), ("empty.test", "")];
+    let service = |name: &str, table: String, keys: &[(&str, &str)]| {
+        let project = Project::empty();
+        // Services that list no zones are asked for those that are configured.
+        let domains = if name.starts_with("netcup") {
+            zones.map(|(zone, _)| format!("[domains.\"{zone}\"]\nprovider = \"service\"\n")).concat()
+        } else {
+            String::new()
+        };
+        project.write("mailzone.toml", format!("[providers.service]\nrequests_per_second = 10000\n{table}"));
+        project.write("import.toml", format!("[providers.service]\nrequests_per_second = 10000\n{table}\n{domains}"));
+        for (file, key) in keys {
+            project.write(file, key);
+        }
+        println!("{name}");
+        let text = project.run_to(0, ["import", "--all", "--config", "import.toml"]).stdout;
+        project.write("imported.toml", &text);
+        let config = ["--config", "mailzone.toml", "--config", "imported.toml"];
+        let plan = [&["plan", "--detailed-exitcode", "--format", "json"], &config[..]].concat();
+        let plan = project.run_to(0, plan).json();
+        assert_eq!(plan["zones"].as_array().unwrap().len(), 3, "{plan:#}");
+        assert!(plan["zones"].as_array().unwrap().iter().all(|zone| zone["error"].is_null()), "{plan:#}");
+        for part in [
+            "spf = [\"mx\", \"~all\"]",
+            "dkim.s1 = ",
+            "dkim.s2 = ",
+            "dkim.s3 = { cname = ",
+            "policy = \"none\"",
+            "[domains.\"news.example.test\"]",
+            "2 SPF records",
+            "caa = ",
+        ] {
+            assert!(text.contains(part), "{name}: {part}\n{text}");
+        }
+        for (_, key) in keys {
+            assert!(!text.contains(key));
+        }
+    };
+    let seeded = |seed: &dyn Fn(&Name, &[RRset])| {
+        for (zone, records) in zones {
+            let origin = Name::parse(zone).unwrap();
+            seed(&origin, &parse_seed(&origin, records));
+        }
+    };
+
+    let emulator = start(Cloudflare::new());
+    seeded(&|origin, sets| drop(emulator.with(|service| service.seed(origin, sets))));
+    let table =
+        format!("type = \"cloudflare\"\nendpoint = \"{}/client/v4\"\napi_token = {{ file = \"a\" }}", emulator.url());
+    service("cloudflare", table, &[("a", cloudflare::TOKEN)]);
+
+    let emulator = start(IonosHosting::new());
+    seeded(&|origin, sets| drop(emulator.with(|service| service.seed(origin, sets))));
+    let table = format!("type = \"ionos\"\nendpoint = \"{}/dns\"\napi_key = {{ file = \"a\" }}", emulator.url());
+    service("ionos", table, &[("a", IonosHosting::KEY)]);
+
+    let emulator = start(IonosCloud::new());
+    seeded(&|origin, sets| drop(emulator.with(|service| service.seed(origin, sets))));
+    let table = format!("type = \"ionos-cloud\"\nendpoint = \"{}\"\ntoken = {{ file = \"a\" }}", emulator.url());
+    service("ionos-cloud", table, &[("a", IonosCloud::TOKEN)]);
+
+    let emulator = start(NetcupCcp::new());
+    seeded(&|origin, sets| drop(emulator.with(|service| service.seed(origin, sets))));
+    let table = format!(
+        "type = \"netcup\"\nendpoint = \"{}{}\"\ncustomer_number = \"{}\"\napi_key = {{ file = \"a\" }}\napi_password = {{ file = \"b\" }}",
+        emulator.url(),
+        NetcupCcp::PATH,
+        NetcupCcp::CUSTOMER
+    );
+    service("netcup CCP", table, &[("a", NetcupCcp::KEY), ("b", NetcupCcp::PASSWORD)]);
+
+    let emulator = start(NetcupCloudDns::new(Forms::default()));
+    seeded(&|origin, sets| drop(emulator.with(|service| service.seed(origin, sets))));
+    let table =
+        format!("type = \"netcup\"\nrest_endpoint = \"{}/v1\"\nrest_api_key = {{ file = \"a\" }}", emulator.url());
+    service("netcup CloudDNS", table, &[("a", NetcupCloudDns::KEY)]);
+
+    #[cfg(feature = "route53")]
+    {
+        let emulator = start(mailzone_emulated::route53::Route53::default());
+        seeded(&|origin, sets| drop(emulator.with(|service| service.seed(origin, sets))));
+        let table = format!(
+            "type = \"route53\"\nendpoint = \"{}\"\naccess_key_id = {{ file = \"a\" }}\nsecret_access_key = {{ file = \"b\" }}",
+            emulator.url()
+        );
+        service("route53", table, &[("a", "AKIAMARKED"), ("b", "marked/secret")]);
+    }
+}
+
+fn start<S: Service>(service: S) -> Arc<Emulator<S>> {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    Arc::new(RUNTIME.get_or_init(|| Runtime::new().unwrap()).block_on(Emulator::start(service)))
 }
