@@ -141,6 +141,22 @@ async fn the_default_dmarc_cname_is_replaced_or_put_back() {
     assert!(snapshot.get(&key("_dmarc", "TXT").name, RecordType::CNAME).is_none());
 }
 
+/// A set that shall go and that IONOS deactivates first has another id by then: it counts as gone.
+#[tokio::test]
+async fn what_ionos_deactivates_before_it_is_deleted_is_gone() {
+    let bench = hosting().await;
+    let zone = bench.seed(ZONE);
+    bench.emulator.with(|service| service.deactivates = true);
+    let desired = vec![want("@", "MX", 3600, &["10 mail.example.com."]), want("autodiscover", "CNAME", 0, &[])];
+    let receipt = bench.bring_about(&zone, &desired).await;
+    let autodiscover = key("autodiscover", "CNAME");
+    assert_eq!(bench.stored(&zone)[&autodiscover], ["adsredir.ionos.info None disabled"]);
+    let told =
+        |effect: &mailzone_provider::SideEffect| effect.before.as_ref().is_some_and(|set| set.key() == autodiscover);
+    assert!(!receipt.side_effects.iter().any(told));
+    assert_eq!(receipt.side_effects.len(), 4);
+}
+
 /// Carries out the calls of messages.
 struct Raw {
     client: mailzone_http::Client,
