@@ -14,6 +14,10 @@ const EXCERPT: usize = 300;
 /// The difference of two clocks in seconds from which on signatures are refused.
 const SKEW: i64 = 240;
 
+/// What the SDK says in a paragraph.
+const NO_CREDENTIALS: &str = "AWS's default chain found no credentials: none in the environment, the profile, a web identity \
+                              token, the container or the instance";
+
 /// Why a request came to nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
@@ -275,14 +279,14 @@ fn describe(body: &str) -> String {
     format!("a body that is no answer of Route 53: {}", excerpt(body))
 }
 
-/// The first characters, without control characters.
+/// The first characters on one line, without control characters.
 fn excerpt(text: &str) -> String {
-    let mut short: String =
-        text.chars().take(EXCERPT).map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().trim().into();
-    if text.chars().nth(EXCERPT).is_some() {
-        short.push('…');
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean = clean.split_whitespace().collect::<Vec<_>>().join(" ");
+    match clean.char_indices().nth(EXCERPT) {
+        Some((at, _)) => format!("{}…", clean.get(..at).unwrap_or_default()),
+        None => clean,
     }
-    short
 }
 
 /// The error and its causes.
@@ -299,6 +303,9 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)>
 /// The cause that no other one explains.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let text = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    if text.starts_with("no credentials found in chain") {
+        return NO_CREDENTIALS.into();
+    }
     excerpt(&text)
 }
 
