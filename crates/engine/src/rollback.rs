@@ -361,26 +361,31 @@ fn restoration(effect: &SideEffectDoc, zone: &Name) -> Option<Option<(Claim, Vec
     Some(Some((claim, after)))
 }
 
-/// Turns the reliance round where both sides are taken back: what the run wrote first and now goes, goes last.
+/// Turns the reliance round where both sides are taken back: what the run wrote first and now goes, goes last. Sets
+/// that stand in for each other (addresses, keys) and go together need no order.
 fn in_reverse(tasks: &mut [Task]) {
     let all = || tasks.iter().flat_map(|task| &task.claims);
-    let mut goes: BTreeMap<RRsetKey, bool> = BTreeMap::new();
+    let stands_in = |kind: KindId| matches!(kind, KindId::Dkim | KindId::Hosts);
+    let mut goes: BTreeMap<RRsetKey, (KindId, bool)> = BTreeMap::new();
     for claim in all() {
-        *goes.entry(claim.key()).or_insert(true) &= claim.want.is_empty();
+        goes.entry(claim.key()).or_insert((claim.slot.kind, true)).1 &= claim.want.is_empty();
     }
-    let goes: BTreeSet<RRsetKey> = goes.into_iter().filter(|(_, goes)| *goes).map(|(key, _)| key).collect();
+    goes.retain(|_, (_, goes)| *goes);
     let mut after: BTreeMap<RRsetKey, Vec<RRsetKey>> = BTreeMap::new();
     for claim in all() {
-        for needed in claim.relies_on.iter().filter(|needed| goes.contains(needed)) {
-            after.entry(needed.clone()).or_default().push(claim.key());
+        for needed in &claim.relies_on {
+            let Some((kind, _)) = goes.get(needed) else { continue };
+            if !(stands_in(*kind) && *kind == claim.slot.kind) {
+                after.entry(needed.clone()).or_default().push(claim.key());
+            }
         }
     }
     for claim in tasks.iter_mut().flat_map(|task| &mut task.claims) {
-        // Other keys and addresses have to be there before one goes; nothing else is needed for going.
-        if claim.want.is_empty() && !matches!(claim.slot.kind, KindId::Dkim | KindId::Hosts) {
+        // What stands in has to be there before one goes; nothing else is needed for going.
+        if claim.want.is_empty() && !stands_in(claim.slot.kind) {
             claim.relies_on.clear();
         }
-        claim.relies_on.retain(|needed| !goes.contains(needed));
+        claim.relies_on.retain(|needed| !goes.contains_key(needed));
         claim.relies_on.extend(after.get(&claim.key()).into_iter().flatten().cloned());
     }
 }

@@ -223,3 +223,21 @@ async fn there_has_to_be_something_to_take_back() {
     assert_eq!(undo(&world.journal(), Some("run")).unwrap_err(), UndoError::Unapplied("run".into()));
     assert_eq!(undo(&world.journal(), None).unwrap_err(), UndoError::Nothing);
 }
+
+#[tokio::test]
+async fn addresses_that_go_together_do_not_wait_for_each_other() {
+    let world = world("").await;
+    let host = "mail.example.com";
+    let key = |rtype| mailzone_record::RRsetKey { name: name(host), rtype };
+    let mut four = claim("p", ZONE, KindId::Hosts, host, Own::RRset, &[(RecordType::A, "192.0.2.25")]);
+    four.claim.relies_on = vec![key(RecordType::AAAA)];
+    let mut six = claim("p", ZONE, KindId::Hosts, host, Own::RRset, &[(RecordType::AAAA, "2001:db8::25")]);
+    six.claim.relies_on = vec![key(RecordType::A)];
+    let mut spf = spf("v=spf1 a:mail.example.com -all");
+    spf.claim.relies_on = vec![key(RecordType::A), key(RecordType::AAAA)];
+    assert!(world.run(&[four, six, spf]).await[0].codes.is_empty());
+    let run = planned(&world, None, &[], ALL).await;
+    let shown: Vec<String> = run.zones[0].plan.changes.iter().map(|c| format!("{} {}", c.stage, c.key())).collect();
+    // They go once nobody names them any more.
+    assert_eq!(shown, ["1 example.com. TXT", "2 mail.example.com. A", "2 mail.example.com. AAAA"]);
+}
