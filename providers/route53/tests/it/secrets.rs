@@ -71,11 +71,11 @@ async fn run() {
 
 #[tokio::test]
 async fn no_log_line_has_one() {
-    // A place that writes decides once whether anybody listens, perhaps in a thread where nobody does. After
-    // one run all places are known, and are asked anew.
-    run().await;
     let everything = Everything::default();
     let guard = tracing::subscriber::set_default(everything.clone());
+    // A place that writes decides once whether anybody listens, perhaps in another test's thread where nobody does.
+    // After one run all places are known, and are asked anew from here.
+    run().await;
     tracing::callsite::rebuild_interest_cache();
     run().await;
     drop(guard);
