@@ -8,6 +8,7 @@ use mailzone_emulated::cloudflare::{self, Cloudflare};
 use mailzone_emulated::ionos_cloud::IonosCloud;
 use mailzone_emulated::ionos_hosting::IonosHosting;
 use mailzone_emulated::netcup_ccp::NetcupCcp;
+use mailzone_emulated::netcup_clouddns::{Forms, NetcupCloudDns};
 use mailzone_emulated::netcup_scp::NetcupScp;
 use mailzone_emulated::{Backdoor, Emulator, Service};
 use mailzone_record::Name;
@@ -200,4 +201,161 @@ fn a_name_that_no_provider_has() {
     error: no provider is called cf
       help: configured: files
     "#);
+}
+
+/// What `plan` says of each domain, with the remedy.
+fn said_of_zones(project: &Project) -> String {
+    let plan = project.run_to(1, ["plan", "--format", "json"]).json();
+    let zones = plan["zones"].as_array().unwrap().iter().filter(|zone| !zone["error"].is_null());
+    let text = |zone: &serde_json::Value| {
+        let (error, domains) = (&zone["error"], &zone["domains"]);
+        let part = |key: &str| error[key].as_str().unwrap().to_owned();
+        format!("{} {}: {}\n  {}\n", domains[0].as_str().unwrap(), part("kind"), part("message"), part("remedy"))
+    };
+    zones.map(text).collect()
+}
+
+#[test]
+fn wrong_credentials_are_one_message_of_each_service() {
+    let (cf, io, ic) = (start(Cloudflare::new()), start(IonosHosting::new()), start(IonosCloud::new()));
+    let (ccp, rest) = (start(NetcupCcp::new()), start(NetcupCloudDns::new(Forms::default())));
+    let mut tables = vec![
+        (
+            "cf",
+            format!("type = \"cloudflare\"\nendpoint = \"{}/client/v4\"\napi_token = {{ file = \"wrong\" }}", cf.url()),
+        ),
+        ("ic", format!("type = \"ionos-cloud\"\nendpoint = \"{}\"\ntoken = {{ file = \"wrong\" }}", ic.url())),
+        ("io", format!("type = \"ionos\"\nendpoint = \"{}/dns\"\napi_key = {{ file = \"wrong\" }}", io.url())),
+        (
+            "nc",
+            format!(
+                "type = \"netcup\"\nendpoint = \"{}{}\"\ncustomer_number = 1\napi_key = {{ file = \"wrong\" }}\n\
+                 api_password = {{ file = \"wrong\" }}",
+                ccp.url(),
+                NetcupCcp::PATH
+            ),
+        ),
+        (
+            "rest",
+            format!("type = \"netcup\"\nrest_endpoint = \"{}/v1\"\nrest_api_key = {{ file = \"wrong\" }}", rest.url()),
+        ),
+    ];
+    #[cfg(feature = "route53")]
+    let aws = start(mailzone_emulated::route53::Route53::with_key("AKIAKNOWN", None));
+    #[cfg(feature = "route53")]
+    {
+        let keys = "access_key_id = { file = \"wrong\" }\nsecret_access_key = { file = \"wrong\" }";
+        tables.push(("aws", format!("type = \"route53\"\nendpoint = \"{}\"\n{keys}", aws.url())));
+    }
+    let mut config = String::from(
+        "[providers.files]\ntype = \"zonefile\"\ndirectory = \"zones\"\n[domains.\"example.org\"]\nprovider = \"files\"\nspf = \"v=spf1 -all\"\n",
+    );
+    for (name, table) in &tables {
+        config += &format!(
+            "[providers.{name}]\n{table}\n[domains.\"{name}.test\"]\nprovider = \"{name}\"\nspf = \"v=spf1 -all\"\n"
+        );
+    }
+    let project = project(&config);
+    project.write("wrong", "marked.and-wrong");
+    insta::assert_snapshot!(said_of_zones(&project), @r#"
+    aws.test credentials: listing the hosted zones: InvalidClientTokenId: The security token included in the request is invalid.
+      check access key, secret and session token; `aws sts get-caller-identity` shows whose they are
+    cf.test credentials: listing the zones: Cloudflare does not accept the credentials: 6003 Invalid request headers (6111 Invalid format for Authorization header), status 400
+      create an API token with Zone → Zone → Read and Zone → DNS → Edit for the zones (My Profile → API Tokens), and name it as api_token
+    ic.test credentials: listing the zones at IONOS Cloud: IONOS Cloud does not accept the token (paas-auth-1: Unauthorized, wrong or no api key provided to process this request)
+      tokens expire: make a new one in the token manager of the cloud panel (DCD)
+    io.test credentials: listing the zones at IONOS: IONOS does not accept the API key (UNAUTHORIZED: The customer is not authorized to do this operation)
+      see at https://developer.hosting.ionos.com/keys that the key still exists; the key is the public prefix and the secret, joined by a dot: PREFIX.SECRET
+    nc.test credentials: looking for the zone of nc.test: netcup refuses the login: "The login to the API failed. Please check the customer number, API key and API password." (4002)
+      check customer_number, api_key and api_password: in the customer control panel under Master Data > API; the account's own password is none of them
+    rest.test credentials: looking for the zone of rest.test: netcup does not accept the REST API key: The API key is not valid. (authenticationError)
+      make a key in the customer control panel under Master Data > API > API Keys (not Legacy API Keys)
+    "#);
+    // The others go on.
+    let plan = project.run_to(1, ["plan", "-vv"]);
+    assert!(plan.stdout.contains("example.org") && plan.stdout.contains("v=spf1 -all"), "{}", plan.stdout);
+    assert!(!format!("{}{}", plan.stdout, plan.stderr).contains("marked.and-wrong"));
+}
+
+#[test]
+fn zones_that_cannot_be_had_or_written() {
+    let cf = start(Cloudflare::new());
+    let twice = Name::parse("twice.test").unwrap();
+    cf.with(|service| {
+        service.add_zone(&twice, cloudflare::Plan::Free);
+        service.add_zone(&twice, cloudflare::Plan::Free);
+    });
+    let io = start(IonosHosting::new());
+    let second = Name::parse("second.test").unwrap();
+    io.with(|service| {
+        let zone = service.seed(&second, &[]);
+        service.make_secondary(&zone);
+    });
+    let rest = start(NetcupCloudDns::new(Forms::default()));
+    let elsewhere = Name::parse("elsewhere.test").unwrap();
+    rest.with(|service| service.add_elsewhere(&elsewhere));
+    let domain = |name: &str, provider: &str| {
+        format!("[domains.\"{name}\"]\nprovider = \"{provider}\"\nspf = \"v=spf1 -all\"\n")
+    };
+    let config = format!(
+        "[providers.cf]\ntype = \"cloudflare\"\nendpoint = \"{}/client/v4\"\napi_token = {{ file = \"cf\" }}\n\
+         [providers.io]\ntype = \"ionos\"\nendpoint = \"{}/dns\"\napi_key = {{ file = \"io\" }}\n\
+         [providers.rest]\ntype = \"netcup\"\nrest_endpoint = \"{}/v1\"\nrest_api_key = {{ file = \"rest\" }}\n{}{}{}{}{}",
+        cf.url(),
+        io.url(),
+        rest.url(),
+        domain("twice.test", "cf"),
+        domain("unknown.test", "cf"),
+        domain("second.test", "io"),
+        domain("elsewhere.test", "rest"),
+        domain("nowhere.test", "rest"),
+    );
+    let project = project(&config);
+    for (file, key) in [("cf", cloudflare::TOKEN), ("io", IonosHosting::KEY), ("rest", NetcupCloudDns::KEY)] {
+        project.write(file, key);
+    }
+    insta::assert_snapshot!(said_of_zones(&project), @r#"
+    twice.test ambiguous_zone: cf holds several zones twice.test: 9e3779b97f4a7c15f39cc0605cedc835, 3c6ef372fe94f82be73980c0b9db906a
+      name the one that is meant with zone_id
+    unknown.test no_zone: cf holds no zone for unknown.test
+      create the zone, or name another provider; cf holds 2: twice.test, twice.test
+    elsewhere.test no_zone: looking for the zone of elsewhere.test: the domain is this account's, and its zone is on netcup's older back end (CCP), if netcup serves it at all
+      add customer_number, api_key and api_password (Master Data > API > Legacy API Keys)
+    nowhere.test no_zone: looking for the zone of nowhere.test: netcup's CloudDNS holds no zone of this name; it may be on netcup's older back end (CCP)
+      add customer_number, api_key and api_password (Master Data > API > Legacy API Keys), or check the domain
+    second.test refused: the zone cannot be written: a secondary zone
+      change the zone at its primary server
+    "#);
+}
+
+/// `cargo test -p mailzone --no-default-features`: everything but Route 53, which is refused by name.
+#[cfg(not(feature = "route53"))]
+#[test]
+fn a_build_without_route53() {
+    let project = project("[providers.aws]\ntype = \"route53\"\nregion = \"eu-central-1\"\n");
+    for command in ["plan", "lint", "providers"] {
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(project.run_to(1, [command]).said(), @r#"
+    error: the provider aws: this binary was built without route53
+     --> mailzone.toml:1:1
+      |
+    1 | [providers.aws]
+      | ^^^^^^^^^^^^^^^
+      = help: take one that `mailzone version` lists route53 for, or build it with --features route53
+    "#);
+        }
+    }
+    let version = project.run_to(0, ["version", "--format", "json"]).json();
+    assert!(!version["providers"].as_array().unwrap().contains(&"route53".into()), "{version}");
+}
+
+#[cfg(feature = "route53")]
+#[test]
+fn version_lists_types_and_features() {
+    let project = Project::empty();
+    let version = project.run_to(0, ["version", "--format", "json"]).json();
+    assert!(version["providers"].as_array().unwrap().contains(&"route53".into()), "{version}");
+    assert!(version["features"].as_array().unwrap().contains(&"route53".into()), "{version}");
+    let text = project.run_to(0, ["version"]).stdout;
+    assert!(text.contains("providers: cloudflare, ionos, ionos-cloud, netcup, rfc2136, route53, zonefile\n"), "{text}");
 }
