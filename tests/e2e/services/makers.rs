@@ -59,7 +59,8 @@ pub(crate) fn netcup_ccp() -> Box<dyn Stage> {
 }
 
 pub(crate) fn netcup_clouddns() -> Box<dyn Stage> {
-    let emulator = start(NetcupCloudDns::new(Forms::default()));
+    // Quoted texts can hold every mess.
+    let emulator = start(NetcupCloudDns::new(Forms { quoted: true, ..Forms::default() }));
     let toml = format!(
         "[providers.service]\ntype = \"netcup\"\nrest_endpoint = \"{}/v1\"\nrequests_per_second = 10000\n\
          rest_api_key = {{ file = \"key.secret\" }}\n",

@@ -105,7 +105,8 @@ impl Site {
     pub(crate) fn new(stage: Box<dyn Stage>, origin: &str, domain: &str, records: &[&str]) -> Self {
         let apex = Name::parse(origin).unwrap();
         let mut text = format!(
-            "@ 3600 SOA ns1.{apex} hostmaster.{apex} 17 7200 3600 1209600 300\n@ 3600 NS ns1.{apex}\nns1 3600 A 127.0.0.1\n"
+            "@ 3600 SOA ns1.{apex} hostmaster.{apex} 17 7200 3600 1209600 300\n@ 3600 NS ns1.{apex}\nns1 3600 A 127.0.0.1\n\
+             how 3600 TXT \"some services show by a text how they spell texts\"\n"
         );
         for record in records {
             text += record;
