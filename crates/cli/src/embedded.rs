@@ -109,6 +109,10 @@ impl Provider for Served {
         self.inner.capabilities()
     }
 
+    fn capabilities_of(&self, zone: &Zone) -> &Capabilities {
+        self.inner.capabilities_of(zone)
+    }
+
     async fn zones(&self) -> Result<Vec<Zone>, ProviderError> {
         self.inner.zones().await
     }

@@ -37,6 +37,7 @@ impl Lazy {
             compare_and_swap: false,
             concurrency: concurrency.max(1),
             expected_visible: 0,
+            apex_cname: false,
         };
         Self { id, unmade, make: Arc::new(make), made: OnceCell::new() }
     }
@@ -66,6 +67,10 @@ impl Provider for Lazy {
 
     fn capabilities(&self) -> &Capabilities {
         self.made.get().map_or(&self.unmade, |made| made.capabilities())
+    }
+
+    fn capabilities_of(&self, zone: &Zone) -> &Capabilities {
+        self.made.get().map_or(&self.unmade, |made| made.capabilities_of(zone))
     }
 
     async fn zones(&self) -> Result<Vec<Zone>, ProviderError> {

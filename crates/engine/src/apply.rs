@@ -571,7 +571,8 @@ impl ZoneTask {
     }
 
     fn deadline(&self) -> Duration {
-        let own = Duration::from_secs(u64::from(self.zone.provider.capabilities().expected_visible));
+        let own =
+            Duration::from_secs(u64::from(self.zone.provider.capabilities_of(&self.zone.plan.zone).expected_visible));
         self.context.deadline.unwrap_or(own)
     }
 

@@ -215,7 +215,7 @@ impl PlannedZone {
     /// The zone's part of the document.
     pub fn document(&self) -> ZoneDoc {
         let id = ProviderId::new(self.provider_name.as_str());
-        let visible = self.provider.capabilities().expected_visible;
+        let visible = self.provider.capabilities_of(&self.plan.zone).expected_visible;
         ZoneDoc::new(&self.plan, &id, &self.claims, &self.domains, visible)
     }
 }
@@ -472,7 +472,7 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
             let guards = undone.as_ref().map(|undone| undone.guards(&claims, &snapshot)).unwrap_or_default();
             let mut plan = plan_zone(&ZoneInput {
                 zone: &zone,
-                capabilities: provider.capabilities(),
+                capabilities: provider.capabilities_of(&zone),
                 provider: Some(provider.as_ref()),
                 snapshot: &snapshot,
                 claims: &claims,

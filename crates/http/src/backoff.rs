@@ -30,7 +30,7 @@ impl Default for Backoff {
 
 impl Backoff {
     /// The wait after attempt number `attempt`, counted from 1.
-    pub(crate) fn delay(&self, attempt: u32) -> Duration {
+    pub fn delay(&self, attempt: u32) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         let delay = self.first.saturating_mul(1 << doublings).min(self.max);
         if self.jitter { delay / 2 + (delay / 2).mul_f64(random()) } else { delay }

@@ -58,6 +58,7 @@ impl Work {
             compare_and_swap: true,
             concurrency: 1,
             expected_visible: 0,
+            apex_cname: false,
         };
         Self { zone, capabilities, snapshot: Snapshot::new(sets, None), claims, facts }
     }

@@ -181,6 +181,8 @@ impl<'a> Planner<'a> {
         match self.input.snapshot.get(owner, RecordType::CNAME) {
             None => Ok(None),
             Some(cname) if at_name.own_name => Ok(Some(cname)),
+            // What is answered there are addresses.
+            Some(_) if owner == self.apex && self.input.capabilities.apex_cname => Ok(None),
             Some(cname) => Err(Refusal {
                 message: format!("{owner} is a CNAME ({}): no other record can stand there", first_value(cname)),
                 remedy: "remove the CNAME, or move the records to the name it points to".into(),

@@ -19,6 +19,9 @@ pub struct Capabilities {
     pub concurrency: usize,
     /// The time in seconds after which a write is expected to be served everywhere.
     pub expected_visible: u32,
+    /// Whether a CNAME at the apex is answered as addresses, so that other types may stand beside it, against RFC 1034
+    /// section 3.6.2.
+    pub apex_cname: bool,
 }
 
 /// A set of record types.

@@ -31,6 +31,12 @@ pub trait Provider: std::fmt::Debug + Send + Sync {
     /// What it can store and how it writes. Plain data, no I/O.
     fn capabilities(&self) -> &Capabilities;
 
+    /// What it can store in this zone, for services with several back ends. Plain data, no I/O. Default: the same.
+    fn capabilities_of(&self, zone: &Zone) -> &Capabilities {
+        let _ = zone;
+        self.capabilities()
+    }
+
     /// Every zone that the credentials can see, to the last page; also those that can only be read.
     async fn zones(&self) -> Result<Vec<Zone>, ProviderError>;
 

@@ -132,6 +132,7 @@ impl CloudflareProvider {
             compare_and_swap: false,
             concurrency: settings.concurrency.max(1),
             expected_visible: 120,
+            apex_cname: true,
         };
         let client = Client::new(settings)?;
         Ok(Self { id, credentials, client, capabilities, plans: Mutex::default() })

@@ -39,6 +39,7 @@ const LOST: &str = "unavailable:";
 pub struct NetcupProvider {
     id: ProviderId,
     capabilities: Capabilities,
+    in_clouddns: Capabilities,
     ccp: Option<Ccp>,
     clouddns: Option<Arc<CloudDns>>,
     scp: Option<Scp>,
@@ -60,8 +61,8 @@ enum Kind {
 impl NetcupProvider {
     /// The provider. No I/O: it logs in when it is first asked.
     ///
-    /// The capabilities are those of the weaker of the configured back ends, since a zone's is only known when it was
-    /// looked for: with CCP there is no TTL per RRset, in the zones of CloudDNS neither.
+    /// The capabilities are those of the weaker of the configured back ends; those of a zone follow from the one that
+    /// holds it.
     pub fn new(id: ProviderId, settings: Settings) -> Result<Self, ProviderError> {
         let Settings { ccp, clouddns, scp, names, addresses, concurrency, timeout, backoff } = settings;
         let mut types = BTreeSet::new();
@@ -82,10 +83,14 @@ impl NetcupProvider {
             compare_and_swap: false,
             concurrency,
             expected_visible: EXPECTED_VISIBLE,
+            apex_cname: false,
         };
+        let in_clouddns =
+            Capabilities { ttl: TtlRange { per_rrset: true, ..TtlRange::ANY }, atomic: true, ..capabilities.clone() };
         Ok(Self {
             id,
             capabilities,
+            in_clouddns,
             ccp: ccp.map(|ccp| Ccp::new(ccp, timeout, backoff)).transpose()?,
             clouddns: clouddns
                 .map(|rest| CloudDns::new(rest, concurrency, timeout, backoff).map(Arc::new))
@@ -196,6 +201,13 @@ impl Provider for NetcupProvider {
 
     fn capabilities(&self) -> &Capabilities {
         &self.capabilities
+    }
+
+    fn capabilities_of(&self, zone: &Zone) -> &Capabilities {
+        match self.kind(zone) {
+            Kind::CloudDns => &self.in_clouddns,
+            _ => &self.capabilities,
+        }
     }
 
     /// The zones of the configured names and addresses. A name whose zone is not found, or could not be looked for, is

@@ -56,6 +56,7 @@ impl Rfc2136Provider {
             compare_and_swap: true,
             concurrency: 8,
             expected_visible: 120,
+            apex_cname: false,
         };
         Self { id, server, key, names, limits: TransferLimits::default(), capabilities }
     }

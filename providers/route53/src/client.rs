@@ -1,8 +1,6 @@
 //! The SDK's client, made on first use, behind the account's budget and our own repetition of requests.
 
 use std::error::Error;
-use std::hash::{BuildHasher, RandomState};
-use std::time::Duration;
 
 use aws_config::default_provider::region::DefaultRegionChain;
 use aws_config::meta::region::RegionProviderChain;
@@ -99,7 +97,7 @@ impl Service {
             if !again || attempt >= backoff.attempts {
                 return Err(failure);
             }
-            let wait = backoff_wait(&backoff, attempt);
+            let wait = backoff.delay(attempt);
             tracing::debug!(attempt, ?wait, class = ?failure.class, "repeating a request");
             if failure.class == Class::Throttled {
                 self.settings.budget.pause(wait);
@@ -123,18 +121,6 @@ impl Service {
             .filter(|secret| !secret.is_empty())
             .fold(text.to_owned(), |text, secret| text.replace(secret, "[secret]"))
     }
-}
-
-/// The wait after attempt number `attempt`, from 1: doubled each time, with jitter shortened by up to a half.
-pub(crate) fn backoff_wait(backoff: &Backoff, attempt: u32) -> Duration {
-    let whole = backoff.first.saturating_mul(1u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX));
-    let whole = whole.min(backoff.max);
-    if !backoff.jitter {
-        return whole;
-    }
-    // Each new state of the hasher has a key of its own.
-    let random = u32::try_from(RandomState::new().hash_one(0u8) >> 32).unwrap_or_default();
-    whole - (whole / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
 
 /// A client from the settings. Contacts nobody yet, unless a role's session has to be opened.

@@ -138,6 +138,7 @@ impl Route53Provider {
             compare_and_swap: true,
             concurrency: settings.concurrency.max(1),
             expected_visible: 300,
+            apex_cname: false,
         };
         let polling = settings.polling;
         let service = Service::new(settings);

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::Route53Provider;
 use crate::changes::{self, Swap};
-use crate::client::{Effect, backoff_wait};
+use crate::client::Effect;
 use crate::failure::{Class, Failure};
 
 /// How often a batch is sent: again after a lost answer, without what is there already, or with texts as they are
@@ -110,7 +110,7 @@ impl Route53Provider {
                 return Ok(progress.stopped(Some(&failure.message)));
             }
             if failure.may_be_done() {
-                tokio::time::sleep(backoff_wait(self.service.backoff(), sends)).await;
+                tokio::time::sleep(self.service.backoff().delay(sends)).await;
             }
         }
     }

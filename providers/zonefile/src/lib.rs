@@ -49,6 +49,7 @@ impl ZoneFileProvider {
             compare_and_swap: true,
             concurrency: 8,
             expected_visible: 120,
+            apex_cname: false,
         };
         Self { id, capabilities, store: Arc::new(Store { directory, today }), reload: None }
     }

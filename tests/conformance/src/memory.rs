@@ -83,6 +83,7 @@ impl MemoryProvider {
             compare_and_swap: true,
             concurrency: 8,
             expected_visible: 0,
+            apex_cname: false,
         };
         Self { id: ProviderId::new(id), capabilities, state: Mutex::default() }
     }

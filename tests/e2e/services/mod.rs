@@ -1,5 +1,6 @@
 //! The built program against the emulated services of all HTTP providers.
 
+mod back_ends;
 mod faults;
 mod held;
 mod makers;

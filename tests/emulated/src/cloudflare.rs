@@ -346,17 +346,22 @@ impl HeldZone {
             let values = values.into_iter().map(Into::into).collect();
             RRset::new(self.name.clone(), rtype, Ttl::from_secs(ttl), values)
         };
-        let mut sets: BTreeMap<RRsetKey, RRset> = BTreeMap::new();
-        for record in &self.records {
-            let Some((key, rdata)) = record.served() else { continue };
-            let (name, rtype) = (key.name.clone(), key.rtype);
-            let ttl = Ttl::from_secs(if record.ttl == 1 { 300 } else { record.ttl });
-            sets.entry(key).or_insert_with(|| RRset::new(name, rtype, ttl, Vec::new())).values.push(rdata.into());
-        }
         let mut all = vec![
             set(RecordType::SOA, 1_800, vec![soa]),
             set(RecordType::NS, 86_400, servers.into_iter().map(Rdata::Ns).collect()),
         ];
+        let mut sets: BTreeMap<RRsetKey, RRset> = BTreeMap::new();
+        for record in &self.records {
+            let Some((key, rdata)) = record.served() else { continue };
+            if key.name == self.name && key.rtype == RecordType::CNAME {
+                // Flattened: the addresses of what it points to, which are nobody's here.
+                all.push(set(RecordType::A, 300, vec![Rdata::A(std::net::Ipv4Addr::new(192, 0, 2, 1))]));
+                continue;
+            }
+            let (name, rtype) = (key.name.clone(), key.rtype);
+            let ttl = Ttl::from_secs(if record.ttl == 1 { 300 } else { record.ttl });
+            sets.entry(key).or_insert_with(|| RRset::new(name, rtype, ttl, Vec::new())).values.push(rdata.into());
+        }
         all.extend(sets.into_values().filter(|set| set.name != self.name || set.rtype != RecordType::NS));
         all
     }

@@ -131,7 +131,7 @@ async fn read(provider: &Arc<dyn Provider>, within: &[Name], zone_id: Option<&st
     while let Some(joined) = tasks.join_next().await {
         match joined {
             Ok((zone, Ok(snapshot))) => {
-                let capabilities = provider.capabilities().clone();
+                let capabilities = provider.capabilities_of(&zone).clone();
                 found.push(Found { zone, snapshot, capabilities, needs_id: zone_id.is_some() });
             }
             Ok((zone, Err(error))) => {
@@ -216,6 +216,7 @@ fn from_file(path: &Path, args: &ImportArgs, ui: &Ui) -> Result<Code, Code> {
         compare_and_swap: true,
         concurrency: 1,
         expected_visible: 0,
+        apex_cname: false,
     };
     let snapshot = Snapshot::new(file.rrsets(), file.default_ttl());
     let zones = [Found { zone, snapshot, capabilities, needs_id: false }];

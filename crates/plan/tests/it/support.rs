@@ -170,6 +170,7 @@ pub(crate) fn capabilities() -> Capabilities {
         compare_and_swap: true,
         concurrency: 8,
         expected_visible: 0,
+        apex_cname: false,
     }
 }
 

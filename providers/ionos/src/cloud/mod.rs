@@ -82,6 +82,7 @@ impl IonosCloudProvider {
             compare_and_swap: false,
             concurrency: settings.concurrency.max(1),
             expected_visible: 120,
+            apex_cname: false,
         };
         let base = settings.base.as_str().trim_end_matches('/').to_owned();
         settings.secrets.push(token.clone());

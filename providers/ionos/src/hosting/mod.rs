@@ -51,6 +51,7 @@ impl IonosProvider {
             compare_and_swap: false,
             concurrency: settings.concurrency.max(1),
             expected_visible: 900,
+            apex_cname: false,
         };
         let base = settings.base.as_str().trim_end_matches('/').to_owned();
         settings.secrets.push(key.clone());
