@@ -1,10 +1,13 @@
 //! Whether a part of a configuration plans to nothing: it is loaded, compiled and planned like any other.
 
+use std::collections::BTreeSet;
+
 use mailzone_config::SourceFile;
 use mailzone_engine::compile::compile;
 use mailzone_mailauth::Finding;
 use mailzone_plan::{Claim, DomainFacts, ZoneInput, plan_zone};
 use mailzone_provider::{Capabilities, Snapshot, Zone};
+use mailzone_record::{Name, Rdata};
 
 /// A zone as it is.
 #[derive(Debug, Clone, Copy)]
@@ -35,11 +38,12 @@ pub(super) fn plans_to_nothing(tables: &str, live: Live<'_>) -> Result<Vec<Findi
     let compiled = compile(&settings, (2026, 1, 1));
     let claims: Vec<Claim> = compiled.claims.iter().map(|placed| placed.claim.clone()).collect();
     let domains: Vec<DomainFacts> = compiled.domains.iter().map(|domain| domain.facts.clone()).collect();
+    let near = near(&claims, live);
     let plan = plan_zone(&ZoneInput {
         zone: live.zone,
         capabilities: live.capabilities,
         provider: None,
-        snapshot: live.snapshot,
+        snapshot: &near,
         claims: &claims,
         domains: &domains,
         allow: &[],
@@ -51,4 +55,27 @@ pub(super) fn plans_to_nothing(tables: &str, live: Live<'_>) -> Result<Vec<Findi
         return Err(Unfit::Refused(error.message));
     }
     if plan.changes.is_empty() && plan.left_out.is_empty() { Ok(plan.findings) } else { Err(Unfit::Other) }
+}
+
+/// What can matter to these claims: the sets at their names, above them (delegations), and at the names that they point
+/// to. A zone of thousands of names is not gone through once for each.
+fn near(claims: &[Claim], live: Live<'_>) -> Snapshot {
+    let mut names: BTreeSet<Name> = BTreeSet::new();
+    for claim in claims {
+        let live_values = live.snapshot.at(&claim.owner).iter().flat_map(|set| &set.values).map(|value| &value.rdata);
+        let targets = claim.want.iter().chain(live_values).filter_map(|value| match value {
+            Rdata::Mx(mx) => Some(&mx.exchange),
+            Rdata::Cname(target) => Some(target),
+            _ => None,
+        });
+        for name in [&claim.owner, &claim.domain].into_iter().chain(targets) {
+            let mut at = Some(name.to_lowercase());
+            while let Some(name) = at.filter(|name| name.is_at_or_below(&live.zone.name)) {
+                at = name.parent();
+                names.insert(name);
+            }
+        }
+    }
+    let sets = names.iter().flat_map(|name| live.snapshot.at(name)).cloned().collect();
+    Snapshot::new(sets, live.snapshot.default_ttl())
 }
