@@ -1,7 +1,10 @@
 //! What is particular to one service.
 
+use std::sync::Arc;
+
 use mailzone_conformance::parse_seed;
 use mailzone_emulated::Backdoor as _;
+use mailzone_emulated::ionos_hosting::IonosHosting;
 use mailzone_emulated::netcup_ccp::NetcupCcp;
 use mailzone_emulated::netcup_clouddns::{Forms, NetcupCloudDns};
 use mailzone_record::{Name, RRset};
@@ -9,6 +12,7 @@ use mailzone_record::{Name, RRset};
 use super::makers::{self, start};
 use super::stage::Site;
 use crate::harness::Project;
+use crate::settle::guards;
 
 fn sets(origin: &Name) -> Vec<RRset> {
     parse_seed(origin, "@ 3600 TXT \"a token\"\n@ 3600 TXT \"v=spf1 mx ~all\"\nwww 3600 A 192.0.2.1\n")
@@ -64,4 +68,41 @@ fn cloudflare_holds_a_cname_at_the_apex_beside_others() {
         assert!(stored.iter().any(|line| line.contains(part)), "{part}: {stored:#?}");
     }
     site.run(0, &["plan", "--detailed-exitcode"]);
+}
+
+/// Writing SPF at a zone with active IONOS mail: told before, compared after, and taken back.
+#[test]
+fn ionos_deactivates_its_mail_and_rollback_restores_it() {
+    let service = start(IonosHosting::new());
+    let stage = makers::ionos_of(Arc::clone(&service));
+    service.with(|service| service.deactivates = true);
+    let records = [
+        "@ 3600 MX 10 mx00.ionos.de.",
+        "@ 3600 MX 10 mx01.ionos.de.",
+        "@ 3600 TXT \"v=spf1 include:_spf-eu.ionos.com ~all\"",
+        "@ 3600 TXT \"a token\"",
+        "autodiscover 3600 CNAME adsredir.ionos.info.",
+        "s1-ionos._domainkey 3600 CNAME s1.dkim.ionos.com.",
+    ];
+    let site = Site::new(stage, "example.test", "spf = \"v=spf1 ip4:203.0.113.7 -all\"\n", &records);
+    let before = site.stage.served();
+    let allow = ["--allow", "GUARD-SPF-NET"];
+    let stopped = site.run(4, &[&["apply", "--yes", "--format", "json"], allow.as_slice()].concat()).json();
+    let guards = guards(&stopped["zones"][0]);
+    assert!(!guards.is_empty() && guards.iter().all(|code| *code == "GUARD-SIDE"), "{guards:?}");
+    assert_eq!(before, site.stage.served());
+
+    let all = [&["apply", "--yes", "--format", "json", "--allow", "GUARD-SIDE"], allow.as_slice()].concat();
+    let document = site.run(1, &all).json();
+    let effects = document["zones"][0]["side_effects"].as_array().unwrap();
+    assert!(!effects.is_empty(), "{document:#}");
+    assert!(format!("{effects:?}").contains("mx00.ionos.de"), "{effects:#?}");
+    let after = site.stage.served();
+    assert!(after.iter().all(|line| !line.contains("mx00.ionos.de")), "{after:#?}");
+
+    // IONOS would do the same again; this time it does not.
+    service.with(|service| service.deactivates = false);
+    let back = ["rollback", "--yes", "--wait", "none", "--allow", "GUARD-SIDE", "--allow", "GUARD-SPF-NET"];
+    site.run(0, &back);
+    assert_eq!(before, site.stage.served());
 }

@@ -71,7 +71,10 @@ pub(crate) fn netcup_clouddns() -> Box<dyn Stage> {
 }
 
 pub(crate) fn ionos() -> Box<dyn Stage> {
-    let emulator = start(IonosHosting::new());
+    ionos_of(start(IonosHosting::new()))
+}
+
+pub(crate) fn ionos_of(emulator: Arc<Emulator<IonosHosting>>) -> Box<dyn Stage> {
     let toml = format!(
         "[providers.service]\ntype = \"ionos\"\nendpoint = \"{}/dns\"\nrequests_per_second = 10000\n\
          api_key = {{ file = \"key.secret\" }}\n",
