@@ -11,9 +11,12 @@
 //! # }
 //! ```
 //!
+//! Beside it stand the [`laws`]: random zones and random batches, of which the same is to be true.
+//!
 //! [`memory::MemoryProvider`] is the simplest provider that passes; it can be told to fail.
 
 mod harness;
+pub mod laws;
 pub mod memory;
 mod narrative;
 mod scene;

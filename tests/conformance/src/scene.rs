@@ -80,8 +80,19 @@ impl<'a> Scene<'a> {
     /// A change from what the zone holds now to `values`: none of them deletes. Values that are there
     /// stay as they were read. Without `ttl` the set keeps its own.
     pub(crate) async fn plan(&self, owner: &str, rtype: &str, ttl: Option<u32>, values: &[&str]) -> Check<RRsetChange> {
+        self.plan_from(&self.snapshot().await?, owner, rtype, ttl, values)
+    }
+
+    /// The same from what was read before.
+    pub(crate) fn plan_from(
+        &self,
+        snapshot: &Snapshot,
+        owner: &str,
+        rtype: &str,
+        ttl: Option<u32>,
+        values: &[&str],
+    ) -> Check<RRsetChange> {
         let key = self.key(owner, rtype)?;
-        let snapshot = self.snapshot().await?;
         let before = snapshot.get(&key.name, key.rtype).cloned();
         let ttl = match ttl.and_then(Ttl::from_secs) {
             Some(ttl) => self.provider.capabilities().ttl.nearest(ttl),
@@ -202,7 +213,7 @@ fn wanted(change: &RRsetChange, before: &View, after: &View) -> Check {
 
 /// All other sets are what they were: data, order, TTL, case of the name, spelling. Only the SOA may have
 /// another serial.
-fn untouched(before: &View, after: &View, touched: &dyn Fn(&RRsetKey) -> bool) -> Check {
+pub(crate) fn untouched(before: &View, after: &View, touched: &dyn Fn(&RRsetKey) -> bool) -> Check {
     let foreign = |view: &View| -> Vec<RRset> {
         let sets = view.snapshot.rrsets().iter();
         sets.filter(|set| set.rtype != RecordType::SOA && !touched(&set.key())).cloned().collect()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use mailzone_conformance::laws::Law;
 use mailzone_conformance::memory::{Call, Fault, MemoryProvider};
 use mailzone_conformance::{Harness, Outcome as Step, Stored, assert_passed, parse_seed, run};
 use mailzone_provider::{
@@ -62,6 +63,12 @@ async fn the_memory_provider_passes() {
     let reports = run(&Memory::new(MemoryProvider::new("memory"))).await;
     assert_passed(&reports);
     assert!(reports.iter().all(|report| report.outcome == Step::Passed), "{reports:#?}");
+}
+
+#[tokio::test]
+async fn the_laws_hold_in_memory() {
+    let tally = Law::new(&Memory::new(MemoryProvider::new("memory")), 256).hold().await;
+    assert!(tally.written as u64 > tally.rounds && tally.stale > 0 && tally.undone > 0, "{tally:?}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 mod conformance;
 mod failures;
 mod faults;
+mod laws;
 mod messy;
 mod replay;
 mod requests;

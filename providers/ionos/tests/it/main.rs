@@ -9,3 +9,4 @@ mod hosting;
 mod hosting_faults;
 mod hosting_recorded;
 mod hosting_service;
+mod laws;

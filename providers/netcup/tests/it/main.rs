@@ -6,6 +6,7 @@ mod conformance;
 mod counts;
 mod failures;
 mod faults;
+mod laws;
 mod ptr;
 mod sessions;
 mod two_back_ends;

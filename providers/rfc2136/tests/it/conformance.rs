@@ -14,7 +14,7 @@ use super::daemon::{Daemon, Kind, tool};
 use super::{KEY, SECRET, provider, zone};
 
 /// A daemon, with BIND's tools as the back door.
-struct Served {
+pub(crate) struct Served {
     kind: Kind,
     daemon: Daemon,
     provider: Arc<Rfc2136Provider>,
@@ -23,7 +23,7 @@ struct Served {
 }
 
 impl Served {
-    async fn start(kind: Kind) -> Option<Self> {
+    pub(crate) async fn start(kind: Kind) -> Option<Self> {
         let (dig, nsupdate) = (tool("dig")?, tool("nsupdate")?);
         let daemon = Daemon::start(kind).await?;
         // Names within the zones, the way a configuration has them.
@@ -68,7 +68,8 @@ impl Served {
 
     fn update(&self, zone: &Name, commands: &[String]) {
         for commands in commands.chunks(200) {
-            let mut script = format!("server 127.0.0.1 {}\nzone {zone}\n", self.daemon.address().port());
+            let mut script =
+                format!("server 127.0.0.1 {}\ncheck-names no\nzone {zone}\n", self.daemon.address().port());
             for command in commands {
                 writeln!(script, "update {command}").unwrap();
             }

@@ -6,6 +6,7 @@
 mod conformance;
 mod daemon;
 mod failures;
+mod laws;
 mod proxy;
 
 use std::net::SocketAddr;

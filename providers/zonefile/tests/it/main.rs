@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test throughout")]
 
 mod conformance;
+mod laws;
 mod lines;
 mod refusals;
 mod writing;

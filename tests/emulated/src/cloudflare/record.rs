@@ -163,6 +163,10 @@ impl Record {
             if sends("content") {
                 return Err(Mistake::validation(9999, "content is output only for this type: use data"));
             }
+            // What is stored and not sent again stays as it is.
+            if !self.content.is_empty() && !sends("data") && !sends("priority") {
+                return Ok(());
+            }
             let data = self.data.clone().unwrap_or_default();
             self.content = compose(parts, &data, self.priority).ok_or_else(|| unusable(9101, "data"))?;
             return match self.rdata() {
@@ -195,7 +199,8 @@ impl Record {
                     return Err(Mistake::validation(9100, "priority is a required field."));
                 }
             }
-            "TXT" => self.content = text(&self.content)?,
+            "TXT" if sends("content") => self.content = text(&self.content)?,
+            "TXT" => {}
             "OPENPGPKEY" if self.rdata().is_some() => {}
             _ => return Err(Mistake::validation(9999, "this type cannot be written")),
         }
@@ -332,7 +337,8 @@ fn compose(parts: &[&str], data: &Value, priority: Option<u64>) -> Option<String
                     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
                 }
                 (Some(b'.'), Value::String(text)) => Name::parse(text).ok()?.to_text_without_dot(),
-                (_, Value::Number(number)) => number.to_string(),
+                // Old records have 3.0 for 3.
+                (_, Value::Number(number)) => number.to_string().trim_end_matches(".0").to_owned(),
                 (_, Value::String(text)) => text.clone(),
                 _ => return None,
             })

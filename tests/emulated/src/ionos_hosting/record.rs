@@ -213,7 +213,12 @@ fn listed(rdata: &Rdata, srv: SrvForm, joins: bool) -> (String, Option<u16>) {
                 SrvForm::Inside => (format!("{} {rest}", s.priority), None),
             }
         }
-        Rdata::Txt(txt) if joins => (txt.to_string().replace("\" \"", ""), None),
+        Rdata::Txt(txt) if joins => {
+            let quoted = |string: &[u8]| Txt::from_strings(vec![string.into()]).map(|one| one.to_string());
+            let strings: Vec<String> = txt.strings().iter().filter_map(|string| quoted(string)).collect();
+            let inner: String = strings.iter().filter_map(|string| string.get(1..string.len() - 1)).collect();
+            (format!("\"{inner}\""), None)
+        }
         other => (other.to_string(), None),
     }
 }
