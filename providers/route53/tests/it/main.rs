@@ -5,6 +5,7 @@
 mod conformance;
 mod errors;
 mod faults;
+mod laws;
 mod recorded;
 mod requests;
 mod routed;
