@@ -20,6 +20,11 @@ pub trait Harness: Send + Sync {
 
     /// Every record that the service holds, SOA included, without the provider.
     async fn stored(&self, zone: &Zone) -> Vec<Stored>;
+
+    /// Whether the service lists the values of a set that nobody touches in the same order each time.
+    fn keeps_order(&self) -> bool {
+        true
+    }
 }
 
 /// One record as a service stores it.

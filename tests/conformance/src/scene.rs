@@ -57,7 +57,12 @@ impl<'a> Scene<'a> {
 
     /// The zone through the provider and through the back door.
     pub(crate) async fn view(&self) -> Check<View> {
-        let snapshot = self.snapshot().await?;
+        let mut snapshot = self.snapshot().await?;
+        if !self.harness.keeps_order() {
+            let mut sets = snapshot.rrsets().to_vec();
+            sets.iter_mut().for_each(|set| set.values.sort_by(|a, b| a.rdata.cmp(&b.rdata)));
+            snapshot = Snapshot::new(sets, snapshot.default_ttl());
+        }
         let mut stored: BTreeMap<_, Vec<String>> = BTreeMap::new();
         for Stored { name, rtype, text } in self.harness.stored(&self.zone).await {
             stored.entry(RRsetKey { name, rtype }).or_default().push(text);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use mailzone_conformance::laws::Law;
+use mailzone_conformance::laws::{Law, Tally, holds};
 use mailzone_conformance::memory::{Call, Fault, MemoryProvider};
 use mailzone_conformance::{Harness, Outcome as Step, Stored, assert_passed, parse_seed, run};
 use mailzone_provider::{
@@ -174,6 +174,43 @@ async fn the_suite_finds_mistakes() {
         assert!(matches!(report.outcome, Step::Failed(_)), "{mistake:?}: {report:?}");
         assert!(reports.iter().any(|report| report.outcome == Step::Passed), "{mistake:?} fails everything");
     }
+}
+
+#[tokio::test]
+async fn the_laws_find_mistakes() {
+    for mistake in [
+        Mistake::WritesStale,
+        Mistake::RewritesForeignValues,
+        Mistake::LosesUnknownTypes,
+        Mistake::SaysAppliedAndDoesNot,
+        Mistake::WritesWhatIsAlready,
+    ] {
+        let memory = Arc::new(MemoryProvider::new("memory"));
+        let harness = Memory { provider: Arc::new(Broken { memory: memory.clone(), mistake }), memory };
+        let found = tokio::spawn(async move { Law::new(&harness, 64).hold().await }).await;
+        let message = found.unwrap_err().into_panic().downcast::<String>().unwrap();
+        let records = message.lines().filter(|line| line.starts_with("= ")).count();
+        let changes = message.lines().filter(|line| line.starts_with("! ")).count();
+        assert!(records + changes <= 5, "{mistake:?} could be told in fewer words: {message}");
+    }
+}
+
+#[tokio::test]
+async fn a_printed_case_can_be_played() {
+    let memory = Memory::new(MemoryProvider::new("memory"));
+    let case = r#"
+        = @ 300 TXT "v=spf1 mx -all"
+        = @ 300 TXT "theirs"
+        = www 3600 CNAME example.net.
+        ! @ - TXT "v=spf1 mx ~all"
+        ! @ - TXT "theirs"
+        ! WWW - CNAME
+        ! WWW 60 TXT "new"
+        ? @ 300 TXT "theirs"
+        & other 300 A 192.0.2.1
+    "#;
+    let tally = holds(&memory, case).await;
+    assert_eq!(tally, Tally { rounds: 1, written: 3, refused: 0, stale: 1, undone: 1 });
 }
 
 fn example() -> (MemoryProvider, Zone, Batch) {

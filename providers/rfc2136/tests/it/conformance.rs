@@ -135,6 +135,10 @@ impl Harness for Served {
         self.update(&zone.name, &commands);
     }
 
+    fn keeps_order(&self) -> bool {
+        self.kind != Kind::PowerDns
+    }
+
     async fn stored(&self, zone: &Zone) -> Vec<Stored> {
         if self.kind == Kind::PowerDns {
             // Its transfers give names the case of others before them.

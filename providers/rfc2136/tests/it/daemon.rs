@@ -121,7 +121,10 @@ impl Daemon {
             "select r.name || char(9) || r.type || char(9) || r.content from records r join domains d \
              on r.domain_id = d.id where r.type is not null and d.name = '{zone}'"
         );
-        let output = Command::new(&self.programs[2]).arg(self.directory.path().join("db")).arg(query).output().unwrap();
+        // The daemon may be writing at the moment.
+        let mut command = Command::new(&self.programs[2]);
+        command.args(["-cmd", ".timeout 20000"]).arg(self.directory.path().join("db")).arg(query);
+        let output = command.output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }

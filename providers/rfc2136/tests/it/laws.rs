@@ -7,9 +7,15 @@ use super::conformance::Served;
 use super::daemon::Kind;
 
 /// PowerDNS takes texts that differ in case alone for one, and then finds no prerequisite of both fulfilled. It
-/// transfers a CAA record without a value with one octet of it.
+/// transfers a CAA record without a value with one octet of it, and names in the case of others before them.
 fn power_dns_holds(set: &RRset) -> bool {
-    if set.values.iter().any(|value| matches!(&value.rdata, Rdata::Caa(caa) if caa.value.is_empty())) {
+    let upper = |text: &str| text.bytes().any(|octet| octet.is_ascii_uppercase());
+    let fits = |rdata: &Rdata| match rdata {
+        Rdata::Caa(caa) => !caa.value.is_empty(),
+        Rdata::Mx(_) | Rdata::Srv(_) | Rdata::Cname(_) | Rdata::Ns(_) | Rdata::Ptr(_) => !upper(&rdata.to_string()),
+        _ => true,
+    };
+    if upper(&set.name.to_string()) || !set.values.iter().all(|value| fits(&value.rdata)) {
         return false;
     }
     let texts = set.values.iter().filter_map(|value| value.rdata.as_txt());
