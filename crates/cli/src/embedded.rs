@@ -9,9 +9,9 @@ use mailzone_config::{ProviderSettings, Settings};
 use mailzone_engine::Providers;
 use mailzone_provider::{
     Batch, Capabilities, ExpectedSideEffect, Outcome, Provider, ProviderError, ProviderId, RRsetChange, Receipt,
-    Refusal, Snapshot, Zone, ZoneId,
+    Refusal, Snapshot, View, Zone, ZoneId,
 };
-use mailzone_record::{Name, Ttl};
+use mailzone_record::{Name, RRsetKey, Ttl};
 use mailzone_server::{Handle, Server};
 
 use crate::ui::Ui;
@@ -123,6 +123,10 @@ impl Provider for Served {
 
     async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError> {
         self.inner.snapshot(zone).await
+    }
+
+    async fn snapshot_for(&self, zone: &Zone, keys: &[RRsetKey]) -> Result<View, ProviderError> {
+        self.inner.snapshot_for(zone, keys).await
     }
 
     fn side_effects(&self, snapshot: &Snapshot, changes: &[RRsetChange]) -> Vec<ExpectedSideEffect> {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mailzone_provider::{
     Batch, Capabilities, ExpectedSideEffect, Provider, ProviderError, ProviderErrorKind, ProviderId, RRsetChange,
-    Receipt, Refusal, Snapshot, TtlRange, TypeSet, Zone, ZoneId,
+    Receipt, Refusal, Snapshot, TtlRange, TypeSet, View, Zone, ZoneId,
 };
-use mailzone_record::Name;
+use mailzone_record::{Name, RRsetKey};
 use tokio::sync::OnceCell;
 
 type Make = dyn Fn() -> Result<Arc<dyn Provider>, ProviderError> + Send + Sync;
@@ -83,6 +83,10 @@ impl Provider for Lazy {
 
     async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError> {
         self.made().await?.snapshot(zone).await
+    }
+
+    async fn snapshot_for(&self, zone: &Zone, keys: &[RRsetKey]) -> Result<View, ProviderError> {
+        self.made().await?.snapshot_for(zone, keys).await
     }
 
     fn refuse(&self, change: &RRsetChange) -> Vec<Refusal> {

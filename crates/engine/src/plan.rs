@@ -9,7 +9,7 @@ use mailzone_plan::{
     Allow, Claim, Counts, Document, DomainFacts, Target, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan,
     formerly_managed, plan_zone, resolve_needs,
 };
-use mailzone_provider::{Provider, ProviderId, Snapshot, Zone, ZoneId};
+use mailzone_provider::{Provider, ProviderId, Snapshot, View, Zone, ZoneId};
 use mailzone_record::{Name, RRsetKey, Rdata};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -466,9 +466,13 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
     let Task { provider_name, provider, zone, claims, domains, facts, checks, formerly, undone } = task;
     let mut saved = BTreeMap::new();
     let mut held = None;
-    let plan = match provider.snapshot(&zone).await {
+    let mut keys: Vec<RRsetKey> = [&claims, &checks, &formerly].into_iter().flatten().map(Claim::key).collect();
+    keys.extend(reading.saved.iter().flat_map(|document| saved_keys(document, &zone)));
+    keys.sort();
+    keys.dedup();
+    let plan = match provider.snapshot_for(&zone, &keys).await {
         Err(error) => ZonePlan::failed(zone, zone_error(&provider_error(&error))),
-        Ok(snapshot) => {
+        Ok(View { snapshot, partial }) => {
             let guards = undone.as_ref().map(|undone| undone.guards(&claims, &snapshot)).unwrap_or_default();
             let mut plan = plan_zone(&ZoneInput {
                 zone: &zone,
@@ -486,6 +490,7 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
                 saved = standings(document, &provider_name, &zone, &snapshot);
             }
             plan.findings.extend(checks.iter().filter_map(|claim| check(claim, &snapshot)));
+            plan.findings.extend(partial.then(|| in_part(&zone)));
             plan.findings.sort();
             for entry in formerly.iter().filter_map(|claim| formerly_managed(claim, &snapshot)) {
                 if !plan.unmanaged.iter().any(|known| known.key == entry.key && known.slot == entry.slot) {
@@ -503,6 +508,26 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
         }
     };
     PlannedZone { provider_name, provider, plan, claims, domains, saved, held }
+}
+
+/// The sets that a saved plan changes in zones of this name.
+fn saved_keys(document: &Document, zone: &Zone) -> Vec<RRsetKey> {
+    let label = zone.name.to_lowercase().to_text_without_dot();
+    let ours = document.zones.iter().filter(|doc| doc.zone.as_ref() == Some(&label));
+    let key = |name: &str, rtype: &str| Some(RRsetKey { name: Name::parse(name).ok()?, rtype: rtype.parse().ok()? });
+    ours.flat_map(|doc| &doc.changes).filter_map(|change| key(&change.name, &change.rtype)).collect()
+}
+
+/// What a plan cannot say of a zone of which only a part was read.
+fn in_part(zone: &Zone) -> Finding {
+    Finding::new(
+        "PARTIAL",
+        Severity::Info,
+        zone.name.to_string(),
+        "only the names of the configuration were read: what else the zone holds is neither counted nor shown",
+        "let mailzone read the whole zone",
+        "docs/safety.md",
+    )
 }
 
 fn zone_error(error: &ErrorDoc) -> ZoneError {

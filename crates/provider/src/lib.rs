@@ -13,7 +13,7 @@ mod snapshot;
 mod zone;
 
 use async_trait::async_trait;
-use mailzone_record::Name;
+use mailzone_record::{Name, RRsetKey};
 
 pub use batch::{Batch, ChangeResult, Freshness, Outcome, RRsetChange, Receipt};
 pub use capability::{Capabilities, Refusal, TtlRange, TypeSet};
@@ -21,6 +21,15 @@ pub use error::{Blame, ProviderError, ProviderErrorKind, Retry};
 pub use side_effect::{ExpectedSideEffect, SideEffect};
 pub use snapshot::Snapshot;
 pub use zone::{Access, ProviderId, Zone, ZoneId};
+
+/// What a plan is made from.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// What was read.
+    pub snapshot: Snapshot,
+    /// Whether the zone may hold more than was read.
+    pub partial: bool,
+}
 
 /// One configured DNS service with its credentials.
 #[async_trait]
@@ -54,6 +63,16 @@ pub trait Provider: std::fmt::Debug + Send + Sync {
     /// Every RRset of the zone, types that it cannot write included (as opaque data). Must fail rather
     /// than return a part.
     async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError>;
+
+    /// What a plan about the sets `keys` has to see. Default: the whole zone, which serves every plan.
+    ///
+    /// A provider that may not read all of a zone reads what the plan asks for: those sets, what stands beside
+    /// them, the delegations and DNAMEs above them, and SOA and NS of the apex with the addresses that the zone
+    /// has for its name servers. Must fail where it cannot tell whether one of the sets is there.
+    async fn snapshot_for(&self, zone: &Zone, keys: &[RRsetKey]) -> Result<View, ProviderError> {
+        let _ = keys;
+        Ok(View { snapshot: self.snapshot(zone).await?, partial: false })
+    }
 
     /// Why this change cannot be stored. No I/O.
     fn refuse(&self, change: &RRsetChange) -> Vec<Refusal> {

@@ -1,8 +1,7 @@
 //! RFC 2136 servers as a provider: AXFR and UPDATE with TSIG.
 //!
-//! A zone is read by transfer. Where the server does not allow one there is no snapshot: questions for
-//! single names cannot show what else the zone holds, and a plan from a part would not see what
-//! is in the way. A batch is one UPDATE whose prerequisites are the RRsets as the plan saw
+//! A zone is read by transfer. Where the server refuses one there is no snapshot, since questions cannot show
+//! what else the zone holds; the sets that a plan is about are asked for one by one ([`questions`]). A batch is one UPDATE whose prerequisites are the RRsets as the plan saw
 //! them, foreign values included, so the server compares and writes in one step, all or nothing.
 //!
 //! What does not fit into one message (64 KiB, some 500 changes) is refused and not split: two
@@ -16,18 +15,21 @@
 //! part of a snapshot; the rest (DNSKEY, DS, CDS ...) is there like any record.
 
 mod failure;
+mod questions;
 mod read;
 mod write;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use mailzone_provider::{
     Batch, Capabilities, Provider, ProviderError, ProviderId, RRsetChange, Receipt, Refusal, Snapshot, TtlRange,
-    TypeSet, Zone,
+    TypeSet, View, Zone,
 };
-use mailzone_record::{Name, RecordType};
+use mailzone_record::{Name, RRsetKey, RecordType};
 use mailzone_wire::{TransferLimits, TsigKey};
 
 /// One server that takes dynamic updates.
@@ -43,6 +45,8 @@ pub struct Rfc2136Provider {
     names: Vec<Name>,
     limits: TransferLimits,
     capabilities: Capabilities,
+    /// Zones that the server has refused to transfer and answers questions about.
+    refused: Mutex<BTreeSet<Name>>,
 }
 
 impl Rfc2136Provider {
@@ -58,7 +62,7 @@ impl Rfc2136Provider {
             expected_visible: 120,
             apex_cname: false,
         };
-        Self { id, server, key, names, limits: TransferLimits::default(), capabilities }
+        Self { id, server, key, names, limits: TransferLimits::default(), capabilities, refused: Mutex::default() }
     }
 
     /// The same provider with another limit for the connection and for each message; else it is 30 s.
@@ -92,6 +96,10 @@ impl Provider for Rfc2136Provider {
 
     async fn snapshot(&self, zone: &Zone) -> Result<Snapshot, ProviderError> {
         self.read(&zone.name).await
+    }
+
+    async fn snapshot_for(&self, zone: &Zone, keys: &[RRsetKey]) -> Result<View, ProviderError> {
+        self.look(&zone.name, keys).await
     }
 
     fn refuse(&self, change: &RRsetChange) -> Vec<Refusal> {

@@ -1,13 +1,15 @@
 //! Finding zones and reading them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::PoisonError;
 
-use mailzone_provider::{Access, ProviderError, Snapshot, Zone, ZoneId};
+use mailzone_provider::{Access, ProviderError, ProviderErrorKind, Snapshot, View, Zone, ZoneId};
 use mailzone_record::{Name, RRset, RRsetKey, RecordType, Value};
 use mailzone_wire::{Query, Rcode, Record, Rejection, SignedError, TsigKey, ask_signed, transfer};
 use tokio::task::JoinSet;
 
 use crate::Rfc2136Provider;
+use crate::questions::Fault;
 
 impl Rfc2136Provider {
     /// The zones that hold the names, each once, in canonical order.
@@ -42,6 +44,30 @@ impl Rfc2136Provider {
         find(Asking::new(self), name.clone()).await
     }
 
+    /// The zone, or where the server refuses to transfer it what it answers of `keys`. That is found out once.
+    pub(crate) async fn look(&self, zone: &Name, keys: &[RRsetKey]) -> Result<View, ProviderError> {
+        let known = self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(zone);
+        if known {
+            let asked = self.ask_for(zone, keys).await;
+            return asked.map(in_part).map_err(|fault| self.fault(zone, fault));
+        }
+        let refused = match self.read(zone).await {
+            Ok(snapshot) => return Ok(View { snapshot, partial: false }),
+            Err(error) if matches!(error.kind, ProviderErrorKind::Permission(_)) => error,
+            Err(error) => return Err(error),
+        };
+        match self.ask_for(zone, keys).await {
+            Ok(snapshot) => {
+                tracing::warn!(%zone, "the server refuses to transfer the zone: only names of the configuration are read");
+                self.refused.lock().unwrap_or_else(PoisonError::into_inner).insert(zone.clone());
+                Ok(in_part(snapshot))
+            }
+            // It refuses the key, not the transfer.
+            Err(Fault::Asking(SignedError::Rejected(_))) => Err(refused),
+            Err(fault) => Err(self.fault(zone, fault)),
+        }
+    }
+
     /// The whole zone, by one transfer.
     pub(crate) async fn read(&self, zone: &Name) -> Result<Snapshot, ProviderError> {
         match transfer(self.server, zone, self.key.as_ref(), &self.limits).await {
@@ -51,19 +77,25 @@ impl Rfc2136Provider {
     }
 }
 
+fn in_part(snapshot: Snapshot) -> View {
+    View { snapshot, partial: true }
+}
+
 /// Whether records of this type follow from the others of a signed zone.
 pub(crate) fn derived(rtype: RecordType) -> bool {
     matches!(rtype, RecordType::RRSIG | RecordType::NSEC | RecordType::NSEC3)
 }
 
-struct Asking {
-    server: std::net::SocketAddr,
-    key: Option<TsigKey>,
-    timeout: std::time::Duration,
+/// Whom to ask and how.
+#[derive(Clone)]
+pub(crate) struct Asking {
+    pub(crate) server: std::net::SocketAddr,
+    pub(crate) key: Option<TsigKey>,
+    pub(crate) timeout: std::time::Duration,
 }
 
 impl Asking {
-    fn new(provider: &Rfc2136Provider) -> Self {
+    pub(crate) fn new(provider: &Rfc2136Provider) -> Self {
         Self { server: provider.server, key: provider.key.clone(), timeout: provider.limits.message_timeout }
     }
 }
@@ -95,7 +127,7 @@ async fn find(asking: Asking, name: Name) -> Result<Option<Name>, SignedError> {
 }
 
 /// Records as RRsets, values in the order received. Where the TTLs within a set differ the first one is the set's.
-fn rrsets(records: Vec<Record>) -> Vec<RRset> {
+pub(crate) fn rrsets(records: Vec<Record>) -> Vec<RRset> {
     let mut sets: Vec<RRset> = Vec::with_capacity(records.len());
     let mut index: HashMap<RRsetKey, usize> = HashMap::with_capacity(records.len());
     for Record { name, ttl, rdata } in records {

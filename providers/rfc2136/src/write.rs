@@ -1,8 +1,8 @@
 //! Writing: one UPDATE for a batch, with what the plan saw as prerequisites.
 
-use mailzone_provider::{Batch, Freshness, Outcome, ProviderError, RRsetChange, Receipt};
+use mailzone_provider::{Batch, Freshness, Outcome, ProviderError, RRsetChange, Receipt, Snapshot};
 use mailzone_record::zonefile::FALLBACK_TTL;
-use mailzone_record::{Name, RRset, Rdata, RecordType};
+use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType};
 use mailzone_wire::{Prerequisite, Record, Update, UpdateError, UpdateOperation, update};
 
 use crate::Rfc2136Provider;
@@ -17,7 +17,7 @@ impl Rfc2136Provider {
         // A prerequisite compares data and no TTL: where only that changes the zone is read before.
         let read_first = changes.iter().any(only_ttl);
         let mut freshness = match read_first {
-            true => batch.compare(&self.read(zone).await?),
+            true => batch.compare(&self.live(zone, batch).await?),
             false => vec![Freshness::AsPlanned; changes.len()],
         };
         // Whether an update was sent whose answer was lost: what is there by now may be ours.
@@ -44,7 +44,7 @@ impl Rfc2136Provider {
                 }
                 Err(error) => return Err(self.update_error(zone, error).await),
             }
-            freshness = match (self.read(zone).await, &lost) {
+            freshness = match (self.live(zone, batch).await, &lost) {
                 (Ok(live), _) => batch.compare(&live),
                 (Err(error), None) => return Err(error),
                 (Err(_), Some(lost)) => return Err(self.update_error(zone, lost.clone()).await),
@@ -60,9 +60,16 @@ impl Rfc2136Provider {
         }
     }
 
+    /// What the zone holds, at the least of the batch's sets.
+    async fn live(&self, zone: &Name, batch: &Batch) -> Result<Snapshot, ProviderError> {
+        let key = |change: &RRsetChange| RRsetKey { name: change.name().clone(), rtype: change.rtype() };
+        let keys: Vec<RRsetKey> = batch.changes.iter().map(key).collect();
+        Ok(self.look(zone, &keys).await?.snapshot)
+    }
+
     /// The results of an update that the server has confirmed.
     async fn read_back(&self, zone: &Name, batch: &Batch, before: &[Freshness]) -> Receipt {
-        match self.read(zone).await {
+        match self.live(zone, batch).await {
             Ok(live) => Receipt::confirmed(batch, before, &live),
             Err(error) => Receipt::not_read_back(before, &error),
         }

@@ -1,0 +1,314 @@
+//! Reading by questions: what a server that refuses a transfer answers about single names.
+//!
+//! Each name is asked for its SOA first. That alone tells whether the name is there, an alias, delegated, below a
+//! DNAME, or in another zone of the same server; then comes a question for each type. Only answers with authority
+//! (AA) count, and referrals, which have none.
+//!
+//! An answer may be made from a wildcard (RFC 4592), and nothing in it says so. A name that is answered exactly like
+//! a wildcard above it may not be there at all. Where that makes no difference to the plan it is taken as not
+//! there; where it does the zone is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mailzone_provider::{ProviderError, ProviderErrorKind, Snapshot};
+use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType};
+use mailzone_wire::{Message, Query, Rcode, Record, SignedError, ask_signed};
+use tokio::task::JoinSet;
+
+use crate::Rfc2136Provider;
+use crate::read::{Asking, derived, rrsets};
+
+/// What each name of the plan is asked for, besides SOA, which comes first and shows a CNAME too, and the plan's types.
+const TYPES: [RecordType; 10] = [
+    RecordType::NS,
+    RecordType::DNAME,
+    RecordType::MX,
+    RecordType::TXT,
+    RecordType::A,
+    RecordType::AAAA,
+    RecordType::CAA,
+    RecordType::SRV,
+    RecordType::TLSA,
+    RecordType::PTR,
+];
+
+/// Why questions do not show the zone.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// There is no answer.
+    Asking(SignedError),
+    /// The answer is of no use.
+    Answer(String),
+    /// `name` is answered like `wildcard`.
+    Wildcard { name: Name, wildcard: Name },
+}
+
+/// What the server says of one name.
+#[derive(Debug)]
+enum Node {
+    /// It is not there.
+    Missing,
+    /// It holds these sets; none where names below it do.
+    Held(Vec<RRset>),
+    /// It is in other hands: the delegation or DNAME, and the DS at the delegation.
+    Elsewhere(Vec<RRset>),
+}
+
+/// What one answer says of its question.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Missing,
+    NoData,
+    /// The records asked for, or the CNAME in their place.
+    Records(Vec<Record>),
+    Elsewhere(Vec<Record>),
+    /// The server has another zone with this apex, below ours.
+    Child(Name),
+}
+
+impl Rfc2136Provider {
+    /// What the server answers of `keys`, of what stands beside and above them, and of the apex.
+    pub(crate) async fn ask_for(&self, zone: &Name, keys: &[RRsetKey]) -> Result<Snapshot, Fault> {
+        let mut wanted: BTreeMap<Name, BTreeSet<RecordType>> = BTreeMap::from([(zone.clone(), BTreeSet::new())]);
+        for key in keys.iter().filter(|key| key.name.is_at_or_below(zone)) {
+            wanted.entry(key.name.clone()).or_default().insert(key.rtype);
+        }
+        let types: BTreeSet<RecordType> = TYPES
+            .into_iter()
+            .chain(wanted.values().flatten().copied())
+            .filter(|&rtype| !matches!(rtype, RecordType::SOA | RecordType::CNAME) && !derived(rtype))
+            .collect();
+        let types: Vec<RecordType> = types.into_iter().collect();
+
+        let mut questions: BTreeMap<Name, Vec<RecordType>> = BTreeMap::new();
+        for name in wanted.keys() {
+            // Of names in between nothing matters but whose they are.
+            for above in ancestors(name, zone) {
+                questions.entry(above).or_default();
+            }
+            questions.insert(name.clone(), types.clone());
+        }
+        let mut nodes = self.nodes(zone, questions).await?;
+        let hosts = name_servers(nodes.get(zone), zone);
+        let hosts = hosts.into_iter().filter(|host| !wanted.contains_key(host));
+        let addresses = vec![RecordType::A, RecordType::AAAA];
+        let hosts: BTreeMap<_, _> = hosts.map(|host| (host, addresses.clone())).collect();
+        let mut looked_at: BTreeSet<Name> = wanted.keys().chain(hosts.keys()).cloned().collect();
+        nodes.extend(self.nodes(zone, hosts).await?);
+        looked_at.retain(|name| matches!(nodes.get(name), Some(Node::Held(_))));
+        let wildcards = looked_at.iter().filter(|name| *name != zone).flat_map(|name| wildcards(name, zone));
+        let wildcards = wildcards.map(|wildcard| (wildcard, types.clone())).collect();
+        let wildcards = self.nodes(zone, wildcards).await?;
+
+        let mut sets: BTreeMap<RRsetKey, RRset> = BTreeMap::new();
+        for set in nodes.values().filter_map(|node| if let Node::Elsewhere(sets) = node { Some(sets) } else { None }) {
+            sets.extend(set.iter().map(|set| (set.key(), set.clone())));
+        }
+        let cuts: Vec<Name> = sets.values().map(|set| set.name.clone()).collect();
+        for name in &looked_at {
+            let Some(Node::Held(held)) = nodes.get(name) else { continue };
+            if cuts.iter().any(|cut| name != cut && name.is_at_or_below(cut)) {
+                continue;
+            }
+            let none = BTreeSet::new();
+            let wanted = wanted.get(name).unwrap_or(&none);
+            if name == zone || !made_of_wildcard(name, zone, held, wanted, &wildcards)? {
+                sets.extend(held.iter().map(|set| (set.key(), set.clone())));
+            }
+        }
+        Ok(Snapshot::new(sets.into_values().collect(), None))
+    }
+
+    /// What a fault means to a user.
+    pub(crate) fn fault(&self, zone: &Name, fault: Fault) -> ProviderError {
+        let operation = format!("asking {} about {zone}, which it refuses to transfer", self.server);
+        let remedy = "allow zone transfers (AXFR) of the zone for this key";
+        match fault {
+            Fault::Asking(error) => self.signed_error(operation, error),
+            Fault::Answer(text) => ProviderError::new(operation, ProviderErrorKind::Refused(text), remedy),
+            Fault::Wildcard { name, wildcard } => {
+                let text = format!(
+                    "{name} is answered like {wildcard}: whether the zone holds records at {name} cannot be told"
+                );
+                let remedy = format!("{remedy}, or take the wildcard away");
+                ProviderError::new(operation, ProviderErrorKind::Refused(text), remedy)
+            }
+        }
+    }
+
+    /// Asks for the names, some at a time.
+    async fn nodes(
+        &self,
+        zone: &Name,
+        questions: BTreeMap<Name, Vec<RecordType>>,
+    ) -> Result<BTreeMap<Name, Node>, Fault> {
+        let mut nodes = BTreeMap::new();
+        let mut questions = questions.into_iter();
+        let mut running = JoinSet::new();
+        loop {
+            while running.len() < self.capabilities.concurrency
+                && let Some((name, types)) = questions.next()
+            {
+                running.spawn(node(Asking::new(self), zone.clone(), name, types));
+            }
+            match running.join_next().await {
+                None => return Ok(nodes),
+                Some(Ok(answer)) => {
+                    let (name, node) = answer?;
+                    nodes.insert(name, node);
+                }
+                // A task that was cancelled or has panicked has no answer; neither happens.
+                Some(Err(error)) => return Err(Fault::Answer(error.to_string())),
+            }
+        }
+    }
+}
+
+/// Whether `name`, which holds `held` by the answers, may be no more than what a wildcard makes of it. An error
+/// where that matters to a plan about the types `wanted`.
+fn made_of_wildcard(
+    name: &Name,
+    zone: &Name,
+    held: &[RRset],
+    wanted: &BTreeSet<RecordType>,
+    wildcards_there: &BTreeMap<Name, Node>,
+) -> Result<bool, Fault> {
+    for wildcard in wildcards(name, zone) {
+        let Some(Node::Held(sets)) = wildcards_there.get(&wildcard) else { continue };
+        let alike = |a: &RRset, b: &RRset| {
+            a.rtype == b.rtype
+                && a.values.iter().all(|value| b.values.iter().any(|other| other.rdata == value.rdata))
+                && b.values.iter().all(|value| a.values.iter().any(|other| other.rdata == value.rdata))
+        };
+        // The wildcard may have been asked for more types (an address of a name server).
+        let same = held.iter().all(|set| sets.iter().any(|other| alike(set, other)))
+            && (wanted.is_empty() || held.len() == sets.len());
+        if !same || sets.is_empty() {
+            continue;
+        }
+        let matters = |set: &RRset| {
+            set.rtype == RecordType::CNAME || wanted.contains(&set.rtype) || wanted.contains(&RecordType::CNAME)
+        };
+        if !wanted.is_empty() && sets.iter().any(matters) {
+            return Err(Fault::Wildcard { name: name.clone(), wildcard });
+        }
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// The names above `name` and below `zone`.
+fn ancestors(name: &Name, zone: &Name) -> impl Iterator<Item = Name> {
+    let below = move |name: &Name| name != zone && name.is_at_or_below(zone);
+    std::iter::successors(name.parent(), Name::parent).take_while(below)
+}
+
+/// The wildcards that could answer for `name`.
+fn wildcards(name: &Name, zone: &Name) -> Vec<Name> {
+    let above = ancestors(name, zone).chain([zone.clone()]);
+    above.filter_map(|above| above.prepend("*").ok()).filter(|wildcard| wildcard != name).collect()
+}
+
+/// The name servers that the zone itself holds.
+fn name_servers(apex: Option<&Node>, zone: &Name) -> Vec<Name> {
+    let Some(Node::Held(sets)) = apex else { return Vec::new() };
+    let values = sets.iter().filter(|set| set.rtype == RecordType::NS).flat_map(|set| &set.values);
+    let host = |rdata: &Rdata| match rdata {
+        Rdata::Ns(host) if host != zone && host.is_at_or_below(zone) => Some(host.clone()),
+        _ => None,
+    };
+    values.filter_map(|value| host(&value.rdata)).collect()
+}
+
+/// Asks for all that is at `name` of these types.
+async fn node(asking: Asking, zone: Name, name: Name, types: Vec<RecordType>) -> Result<(Name, Node), Fault> {
+    let ask = async |name: &Name, rtype| {
+        let query = Query::authoritative(name.clone(), rtype);
+        let answer = ask_signed(asking.server, &query, asking.key.as_ref(), asking.timeout).await;
+        said(&zone, &query, &answer.map_err(Fault::Asking)?).map_err(Fault::Answer)
+    };
+    let mut records = match ask(&name, RecordType::SOA).await? {
+        Said::Missing => return Ok((name, Node::Missing)),
+        Said::Elsewhere(mut cut) => {
+            let is_cut = cut.iter().any(|record| record.name == name);
+            if is_cut
+                && types.contains(&RecordType::DS)
+                && let Said::Records(ds) = ask(&name, RecordType::DS).await?
+            {
+                cut.extend(ds);
+            }
+            return Ok((name, Node::Elsewhere(rrsets(cut))));
+        }
+        Said::Child(apex) => {
+            return match ask(&apex, RecordType::NS).await? {
+                Said::Records(cut) | Said::Elsewhere(cut) => Ok((name, Node::Elsewhere(rrsets(cut)))),
+                _ => Err(Fault::Answer(format!("the server has a zone {apex} without NS records"))),
+            };
+        }
+        Said::Records(alias) if alias.iter().any(|record| record.rtype() == RecordType::CNAME) => {
+            return Ok((name, Node::Held(rrsets(alias))));
+        }
+        Said::Records(soa) => soa,
+        Said::NoData => Vec::new(),
+    };
+    for rtype in types {
+        match ask(&name, rtype).await? {
+            Said::Records(found) => records.extend(found),
+            Said::NoData => {}
+            Said::Missing | Said::Elsewhere(_) | Said::Child(_) => {
+                return Err(Fault::Answer(format!(
+                    "{name} changes while it is read, or is answered differently by type"
+                )));
+            }
+        }
+    }
+    Ok((name, Node::Held(rrsets(records))))
+}
+
+/// Reads an answer; a sentence if it says nothing about `zone`.
+fn said(zone: &Name, query: &Query, answer: &Message) -> Result<Said, String> {
+    let (name, rtype) = (&query.name, query.rtype);
+    let of = |records: &[Record], wanted: &dyn Fn(&Record) -> bool| -> Vec<Record> {
+        records.iter().filter(|record| wanted(record)).cloned().collect()
+    };
+    if !matches!(answer.rcode, Rcode::NoError | Rcode::NxDomain) {
+        return Err(format!("the server answers {} when asked for {name} {rtype}", answer.rcode));
+    }
+    if !answer.authoritative {
+        let cut = of(&answer.authority, &|record| {
+            let within = record.name != *zone && record.name.is_at_or_below(zone);
+            record.rtype() == RecordType::NS && within && name.is_at_or_below(&record.name)
+        });
+        let referral = answer.rcode == Rcode::NoError && answer.answers.is_empty() && !cut.is_empty();
+        return if referral {
+            Ok(Said::Elsewhere(cut))
+        } else {
+            Err(format!("the server answers for {name} {rtype} without authority"))
+        };
+    }
+    let above = of(&answer.answers, &|record| {
+        record.rtype() == RecordType::DNAME && record.name != *name && name.is_at_or_below(&record.name)
+    });
+    if !above.is_empty() {
+        return Ok(Said::Elsewhere(above));
+    }
+    let own = of(&answer.answers, &|record| {
+        record.name == *name && (record.rtype() == rtype || record.rtype() == RecordType::CNAME)
+    });
+    let is_soa = |record: &&Record| record.rtype() == RecordType::SOA && name.is_at_or_below(&record.name);
+    let alias = own.iter().any(|record| record.rtype() == RecordType::CNAME);
+    // Behind an alias comes the SOA of the alias's target.
+    if !alias && let Some(soa) = answer.answers.iter().chain(&answer.authority).find(is_soa) {
+        if soa.name != *zone && soa.name.is_at_or_below(zone) {
+            return Ok(Said::Child(soa.name.clone()));
+        }
+        if soa.name != *zone {
+            return Err(format!("the server answers for {name} {rtype} from the zone {}", soa.name));
+        }
+    }
+    Ok(match answer.rcode {
+        _ if !own.is_empty() => Said::Records(own),
+        Rcode::NxDomain => Said::Missing,
+        _ => Said::NoData,
+    })
+}
