@@ -1,6 +1,6 @@
 //! TXT as IONOS writes it: bare (`v=spf1 -all`), or as character-strings in quotes (`"v=DKIM1; p=" "MIIB"`).
 
-use mailzone_provider::{Batch, Snapshot};
+use mailzone_provider::{Batch, Freshness, Snapshot};
 use mailzone_record::{RRset, Rdata, RecordType, Txt};
 
 /// Whether the text is character-strings in quotes.
@@ -32,9 +32,18 @@ pub(crate) fn write(txt: &Txt, quote: bool) -> String {
     }
 }
 
+/// How the live sets relate to the changes before a write. What was sent earlier is recognised whatever became of its
+/// borders; what was read is not taken for anything else.
+pub(crate) fn compare(batch: &Batch, live: Snapshot) -> Vec<Freshness> {
+    let exact = batch.compare(&live);
+    let sent = batch.compare(&align(batch, live));
+    let either = |(exact, sent)| if sent == Freshness::Already { sent } else { exact };
+    exact.into_iter().zip(sent).map(either).collect()
+}
+
 /// The snapshot with the borders of character-strings that the batch asks for, where a value differs in them alone:
 /// whether IONOS keeps the borders of long texts is not known, and nobody who reads mail records sees them.
-/// Values that are exactly as before stay.
+/// Values that are exactly as before or as wanted stay.
 pub(crate) fn align(batch: &Batch, snapshot: Snapshot) -> Snapshot {
     let wanted = |set: &RRset| {
         let mut changes = batch.changes.iter().filter(|change| change.rtype() == RecordType::TXT);
@@ -47,12 +56,20 @@ pub(crate) fn align(batch: &Batch, snapshot: Snapshot) -> Snapshot {
     let mut sets = snapshot.rrsets().to_vec();
     for set in sets.iter_mut().filter(|set| set.rtype == RecordType::TXT) {
         let Some((before, Some(after))) = wanted(set) else { continue };
+        // Each value that is wanted stands for one that is there: one more of the same text is somebody else's.
+        let mut open: Vec<&Txt> = after
+            .values
+            .iter()
+            .filter(|after| !set.values.iter().any(|live| live.rdata == after.rdata))
+            .filter_map(|after| after.rdata.as_txt())
+            .collect();
         for value in &mut set.values {
-            let known = before.iter().flat_map(|before| &before.values).any(|before| before.rdata == value.rdata);
-            let Some(live) = value.rdata.as_txt().filter(|_| !known) else { continue };
-            let same = after.values.iter().filter_map(|after| after.rdata.as_txt());
-            if let Some(same) = same.into_iter().find(|after| after.joined() == live.joined()) {
-                value.rdata = Rdata::Txt(same.clone());
+            let is_known = |set: &RRset| set.values.iter().any(|known| known.rdata == value.rdata);
+            let Some(live) = value.rdata.as_txt().filter(|_| !is_known(after) && !before.is_some_and(is_known)) else {
+                continue;
+            };
+            if let Some(at) = open.iter().position(|open| open.joined() == live.joined()) {
+                value.rdata = Rdata::Txt(open.swap_remove(at).clone());
             }
         }
     }
@@ -104,6 +121,33 @@ mod tests {
 
     fn strings(content: &str) -> Vec<String> {
         read(content).strings().iter().map(|s| String::from_utf8_lossy(s).into_owned()).collect()
+    }
+
+    /// The sets, each of TXT values in presentation format, as `align` leaves `live`.
+    fn aligned(before: &[&str], after: &[&str], live: &[&str]) -> Vec<String> {
+        let set = |texts: &[&str]| {
+            let values = texts.iter().map(|text| Rdata::Txt(read(text)).into()).collect();
+            RRset::new(Name::root(), RecordType::TXT, Ttl::from_secs(60), values)
+        };
+        let some = |texts: &[&str]| Some(set(texts)).filter(|set| !set.values.is_empty());
+        let change = RRsetChange::new(some(before), some(after)).unwrap();
+        let snapshot = align(&Batch { changes: vec![change] }, Snapshot::new(vec![set(live)], None));
+        snapshot.rrsets()[0].values.iter().map(|value| value.rdata.to_string()).collect()
+    }
+
+    #[test]
+    fn borders_that_the_service_moves_are_those_that_were_sent() {
+        assert_eq!(aligned(&[], &[r#""a" "b""#], &[r#""ab""#]), [r#""a" "b""#]);
+        assert_eq!(aligned(&[], &[r#""a" "bc""#, r#""ab" "c""#], &[r#""abc""#, r#""abc""#]).len(), 2);
+        assert_eq!(aligned(&[r#""ab""#], &[r#""a" "b""#, r#""c""#], &[r#""ab""#]), [r#""ab""#]);
+    }
+
+    /// A value that somebody added meanwhile, of the same text with other borders, is none of ours.
+    #[test]
+    fn a_second_value_of_the_same_text_is_not_taken_for_the_first() {
+        let live = [r#""a" "b""#, r#""ab""#];
+        assert_eq!(aligned(&live[..1], &[live[0], r#""c""#], &live), live);
+        assert_eq!(aligned(&[], &live[..1], &live), live);
     }
 
     #[test]

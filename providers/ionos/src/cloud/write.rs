@@ -44,7 +44,7 @@ struct Stopped {
 impl IonosCloudProvider {
     pub(super) async fn write(&self, zone: &Zone, batch: &Batch) -> Result<Receipt, ProviderError> {
         let before = self.read(zone).await?;
-        let freshness = batch.compare(&text::align(batch, before.snapshot(zone)));
+        let freshness = text::compare(batch, before.snapshot(zone));
         if let Some(receipt) = Receipt::stale(&freshness) {
             return Ok(receipt);
         }

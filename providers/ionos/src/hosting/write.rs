@@ -40,7 +40,7 @@ enum PutBack {
 impl IonosProvider {
     pub(super) async fn write(&self, zone: &Zone, batch: &Batch) -> Result<Receipt, ProviderError> {
         let before = self.api.read(zone).await?;
-        let freshness = batch.compare(&text::align(batch, before.snapshot()));
+        let freshness = text::compare(batch, before.snapshot());
         if let Some(receipt) = Receipt::stale(&freshness) {
             return Ok(receipt);
         }
