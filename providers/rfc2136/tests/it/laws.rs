@@ -7,7 +7,8 @@ use super::conformance::Served;
 use super::daemon::Kind;
 
 /// PowerDNS takes texts that differ in case alone for one, and then finds no prerequisite of both fulfilled. It
-/// transfers a CAA record without a value with one octet of it, and names in the case of others before them.
+/// transfers a CAA record without a value with one octet of it, and names in the case of others before them. Types that it
+/// does not know it takes no update of.
 fn power_dns_holds(set: &RRset) -> bool {
     let upper = |text: &str| text.bytes().any(|octet| octet.is_ascii_uppercase());
     let fits = |rdata: &Rdata| match rdata {
@@ -15,7 +16,8 @@ fn power_dns_holds(set: &RRset) -> bool {
         Rdata::Mx(_) | Rdata::Srv(_) | Rdata::Cname(_) | Rdata::Ns(_) | Rdata::Ptr(_) => !upper(&rdata.to_string()),
         _ => true,
     };
-    if upper(&set.name.to_string()) || !set.values.iter().all(|value| fits(&value.rdata)) {
+    let known = set.rtype.mnemonic().is_some();
+    if !known || upper(&set.name.to_string()) || !set.values.iter().all(|value| fits(&value.rdata)) {
         return false;
     }
     let texts = set.values.iter().filter_map(|value| value.rdata.as_txt());

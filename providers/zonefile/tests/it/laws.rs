@@ -46,16 +46,20 @@ fn untidy(origin: &Name, text: &str) -> String {
             let dot = if below.is_empty() { "" } else { "." };
             writeln!(out, "$ORIGIN {below}{dot}{origin}").unwrap();
         }
+        let mut spelled = owner.to_owned();
+        if habits.once_in(8) {
+            spelled.make_ascii_uppercase();
+        }
         let inherits = owner == last && habits.once_in(2);
         let written = match owner {
             _ if inherits => String::new(),
             "@" if below.is_empty() && habits.once_in(2) => "@".into(),
             "@" => origin.to_string(),
-            _ if below.is_empty() && habits.once_in(2) => owner.to_owned(),
-            _ => match owner.strip_suffix(below).and_then(|rest| rest.strip_suffix('.')) {
+            _ if below.is_empty() && habits.once_in(2) => spelled,
+            _ => match spelled.strip_suffix(below).and_then(|rest| rest.strip_suffix('.')) {
                 Some(rest) if !below.is_empty() => rest.to_owned(),
-                _ if !below.is_empty() && owner == below => "@".into(),
-                _ => format!("{owner}.{origin}"),
+                _ if !below.is_empty() && spelled == below => "@".into(),
+                _ => format!("{spelled}.{origin}"),
             },
         };
         let ttl = match ttl {
