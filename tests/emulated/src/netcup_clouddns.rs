@@ -162,8 +162,8 @@ impl NetcupCloudDns {
             }
         }
         for (at, entry) in create.iter().enumerate() {
-            let record =
-                Record::sent(entry, &domain.name, forms, format!("rec-{number}-{at}")).map_err(|f| (422, f))?;
+            let id = format!("rec-{number}-{at}");
+            let record = Record::sent(entry, &delete, &domain.name, forms, id).map_err(|fault| (422, fault))?;
             record.beside(&records).map_err(|fault| (422, fault))?;
             records.push(record);
         }

@@ -90,8 +90,8 @@ impl Record {
             && entry["ttl"] == self.ttl
     }
 
-    /// The record of an entry, if it is spelled as the service demands.
-    pub(super) fn sent(entry: &Json, zone: &Name, forms: Forms, identifier: String) -> Result<Self, Fault> {
+    /// The record of an entry, if it is spelled as the service demands, or as it listed a record that goes.
+    pub(super) fn sent(entry: &Json, gone: &[Json], zone: &Name, forms: Forms, id: String) -> Result<Self, Fault> {
         let text = |name: &str| entry[name].as_str().map(str::to_owned);
         let missing = || Fault::new("validationError", "name, type, rdata and ttl are required.");
         let (Some(name), Some(rtype), Some(rdata)) = (text("name"), text("type"), text("rdata")) else {
@@ -101,7 +101,7 @@ impl Record {
         if !(60..=604_800).contains(&ttl) {
             return Err(Fault::new("validationError", "The ttl is out of range."));
         }
-        let record = Self { identifier, name, rtype, rdata, ttl, immutable: false, forms };
+        let record = Self { identifier: id, name, rtype, rdata, ttl, immutable: false, forms };
         let wrong = |what: &str| Fault::new("validationError", &format!("The {what} is not valid: {}", record.json()));
         let owner = record.owner(zone).ok_or_else(|| wrong("name"))?;
         if forms.owner(zone, &owner) != record.name {
@@ -121,7 +121,9 @@ impl Record {
             }
             _ => true,
         };
-        if good { Ok(record) } else { Err(wrong("rdata")) }
+        let as_listed =
+            gone.iter().any(|gone| ["name", "type", "rdata"].iter().all(|field| gone[field] == entry[field]));
+        if good || as_listed { Ok(record) } else { Err(wrong("rdata")) }
     }
 
     /// Whether the record can stand beside these.
