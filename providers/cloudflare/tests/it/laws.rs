@@ -5,12 +5,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mailzone_conformance::laws::Law;
 use mailzone_conformance::{Harness, Stored};
-use mailzone_emulated::cloudflare::Cloudflare;
+use mailzone_emulated::cloudflare::{Cloudflare, Record};
 use mailzone_emulated::{EmulatedHarness, Emulator};
 use mailzone_provider::{Provider, Zone};
 use mailzone_record::{Name, RRset, RRsetKey};
 
-/// Zones whose records have comments and tags, some of them proxied.
+/// Zones whose records have comments and tags, some of them proxied, and texts that are there with quotes and without.
 struct Decorated {
     inner: EmulatedHarness<Cloudflare>,
     emulator: Arc<Emulator<Cloudflare>>,
@@ -25,12 +25,20 @@ impl Harness for Decorated {
     async fn seed(&self, origin: &Name, text: &str) -> Zone {
         let zone = self.inner.seed(origin, text).await;
         self.emulator.with(|service| {
-            let records = service.zone(zone.id.as_str()).map(|zone| zone.records.iter_mut());
-            for (at, record) in records.into_iter().flatten().enumerate() {
+            let Some(held) = service.zone(zone.id.as_str()) else { return };
+            let mut twice = Vec::new();
+            for (at, record) in held.records.iter_mut().enumerate() {
                 record.comment = (at % 2 == 0).then(|| format!("comment {at}"));
                 record.tags = if at % 3 == 0 { vec![format!("tag:{at}")] } else { Vec::new() };
                 record.proxied = at % 4 == 0 && record.ttl == 1 && matches!(&*record.rtype, "A" | "AAAA" | "CNAME");
+                let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '=' | '-' | ':' | '.');
+                let text = record.content.trim_matches('"').to_owned();
+                if record.rtype == "TXT" && at % 2 == 0 && !text.is_empty() && text.chars().all(plain) {
+                    let content = if record.content == text { format!("\"{text}\"") } else { text };
+                    twice.push(Record { id: format!("{at:032x}"), content, ..record.clone() });
+                }
             }
+            held.records.extend(twice);
         });
         zone
     }

@@ -80,6 +80,10 @@ fn untidy(origin: &Name, text: &str) -> String {
         let blank = if habits.once_in(3) { "\t" } else { " " };
         let fields: Vec<&str> = [first, second, &rtype, &data].into_iter().filter(|field| !field.is_empty()).collect();
         writeln!(out, "{written}{blank}{}{tail}", fields.join(blank)).unwrap();
+        // Twice is once.
+        if at > 2 && habits.once_in(10) {
+            writeln!(out, "\t{}", fields.join(" ")).unwrap();
+        }
         last = owner.to_owned();
         if habits.once_in(10) {
             out.push_str("\n   \n");
