@@ -22,6 +22,7 @@ mod messy;
 mod providers;
 mod resolvers;
 mod rfc2136;
+mod rfc2136_messy;
 mod rollback;
 mod saved;
 mod scale;

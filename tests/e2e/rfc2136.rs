@@ -134,7 +134,7 @@ fn tool(name: &str) -> Option<PathBuf> {
 }
 
 /// A port of loopback that nobody has, for UDP and TCP.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();

@@ -54,6 +54,15 @@ enum Node {
     Elsewhere(Vec<RRset>),
 }
 
+impl Node {
+    fn sets(&self) -> &[RRset] {
+        match self {
+            Self::Missing => &[],
+            Self::Held(sets) | Self::Elsewhere(sets) => sets,
+        }
+    }
+}
+
 /// What one answer says of its question.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
@@ -82,9 +91,9 @@ impl Rfc2136Provider {
 
         let mut questions: BTreeMap<Name, Vec<RecordType>> = BTreeMap::new();
         for name in wanted.keys() {
-            // Of names in between nothing matters but whose they are.
+            // Of names in between nothing matters but whose they are. PowerDNS has a setting for heeding DNAMEs.
             for above in ancestors(name, zone) {
-                questions.entry(above).or_default();
+                questions.entry(above).or_insert_with(|| vec![RecordType::DNAME]);
             }
             questions.insert(name.clone(), types.clone());
         }
@@ -101,8 +110,12 @@ impl Rfc2136Provider {
         let wildcards = self.nodes(zone, wildcards).await?;
 
         let mut sets: BTreeMap<RRsetKey, RRset> = BTreeMap::new();
-        for set in nodes.values().filter_map(|node| if let Node::Elsewhere(sets) = node { Some(sets) } else { None }) {
-            sets.extend(set.iter().map(|set| (set.key(), set.clone())));
+        for node in nodes.values() {
+            let cut = |set: &&RRset| match node {
+                Node::Elsewhere(_) => true,
+                _ => set.rtype == RecordType::DNAME,
+            };
+            sets.extend(node.sets().iter().filter(cut).map(|set| (set.key(), set.clone())));
         }
         let cuts: Vec<Name> = sets.values().map(|set| set.name.clone()).collect();
         for name in &looked_at {
@@ -311,4 +324,117 @@ fn said(zone: &Name, query: &Query, answer: &Message) -> Result<Said, String> {
         Rcode::NxDomain => Said::Missing,
         _ => Said::NoData,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use mailzone_record::{Ttl, parse_rdata_text};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::parse(text).unwrap()
+    }
+
+    fn record((owner, rtype, text): (&str, &str, &str)) -> Record {
+        let rdata = parse_rdata_text(rtype.parse().unwrap(), text, None).unwrap();
+        Record { name: name(owner), ttl: Ttl::from_secs(60).unwrap(), rdata }
+    }
+
+    const SOA: &str = "ns.z. h.z. 1 2 3 4 5";
+
+    /// What an answer about `x.y.z`, type TXT, says of the zone `z`.
+    fn says(
+        authoritative: bool,
+        rcode: Rcode,
+        answers: &[(&str, &str, &str)],
+        authority: &[(&str, &str, &str)],
+    ) -> String {
+        let records = |list: &[(&str, &str, &str)]| list.iter().copied().map(record).collect();
+        let (answers, authority) = (records(answers), records(authority));
+        let answer = Message { rcode, authoritative, answers, authority, ..Message::default() };
+        match said(&name("z"), &Query::authoritative(name("x.y.z"), RecordType::TXT), &answer) {
+            Ok(Said::Records(records)) => format!("{} {}", records[0].rtype(), records[0].rdata),
+            Ok(Said::Elsewhere(records)) => format!("elsewhere: {} {}", records[0].name, records[0].rtype()),
+            Ok(other) => format!("{other:?}"),
+            Err(text) => text,
+        }
+    }
+
+    #[test]
+    fn answers() {
+        use Rcode::{NoError, NxDomain, Refused};
+        assert_eq!(says(true, NoError, &[("X.y.z", "TXT", "a")], &[]), "TXT \"a\"");
+        assert_eq!(says(true, NoError, &[("x.y.z", "CNAME", "a.b."), ("a.b", "TXT", "b")], &[]), "CNAME a.b.");
+        // The name is there, and what it points to is not.
+        assert_eq!(says(true, NxDomain, &[("x.y.z", "CNAME", "a.z.")], &[("z", "SOA", SOA)]), "CNAME a.z.");
+        assert_eq!(says(true, NxDomain, &[], &[("z", "SOA", SOA)]), "Missing");
+        assert_eq!(says(true, NoError, &[], &[("z", "SOA", SOA)]), "NoData");
+        assert_eq!(says(true, NxDomain, &[], &[("y.z", "SOA", SOA)]), "Child(y.z.)");
+        assert_eq!(says(false, NoError, &[], &[("y.z", "NS", "ns.b.")]), "elsewhere: y.z. NS");
+        assert_eq!(
+            says(true, NoError, &[("y.z", "DNAME", "b."), ("x.y.z", "CNAME", "x.b.")], &[]),
+            "elsewhere: y.z. DNAME"
+        );
+        // Upward, sideways, or without authority it says nothing.
+        let nothing = "the server answers for x.y.z. TXT without authority";
+        assert_eq!(says(false, NoError, &[], &[("z", "NS", "ns.b.")]), nothing);
+        assert_eq!(says(false, NoError, &[], &[("a.z", "NS", "ns.b.")]), nothing);
+        assert_eq!(says(false, NoError, &[("x.y.z", "TXT", "a")], &[]), nothing);
+        assert_eq!(
+            says(true, NxDomain, &[], &[(".", "SOA", SOA)]),
+            "the server answers for x.y.z. TXT from the zone ."
+        );
+        assert_eq!(says(false, Refused, &[], &[]), "the server answers REFUSED when asked for x.y.z. TXT");
+    }
+
+    fn sets(records: &[(&str, &str, &str)]) -> Vec<RRset> {
+        rrsets(records.iter().copied().map(record).collect())
+    }
+
+    /// Whether what `x.z` holds may come from `*.z`, for a plan about TXT; `None` where that matters.
+    fn made(held: &[(&str, &str, &str)], wildcard: &[(&str, &str, &str)]) -> Option<bool> {
+        let there = BTreeMap::from([(name("*.z"), Node::Held(sets(wildcard)))]);
+        made_of_wildcard(&name("x.z"), &name("z"), &sets(held), &BTreeSet::from([RecordType::TXT]), &there).ok()
+    }
+
+    #[test]
+    fn answers_like_those_of_a_wildcard() {
+        let text = |owner| [(owner, "TXT", "a"), (owner, "TXT", "b")];
+        let address = |owner| [(owner, "A", "192.0.2.1")];
+        assert_eq!(made(&text("x.z"), &text("*.z")), None);
+        assert_eq!(made(&[("x.z", "TXT", "b"), ("x.z", "TXT", "a")], &text("*.z")), None);
+        assert_eq!(made(&[("x.z", "CNAME", "b.")], &[("*.z", "CNAME", "b.")]), None);
+        assert_eq!(made(&address("x.z"), &address("*.z")), Some(true));
+        // A wildcard would have given more, less, or something else.
+        assert_eq!(made(&text("x.z")[..1], &text("*.z")), Some(false));
+        assert_eq!(made(&[], &text("*.z")), Some(false));
+        assert_eq!(made(&text("x.z"), &address("*.z")), Some(false));
+        assert_eq!(made(&[&text("x.z")[..], &address("x.z")].concat(), &text("*.z")), Some(false));
+        assert_eq!(made(&text("x.z"), &[]), Some(false));
+    }
+
+    #[test]
+    fn names_above() {
+        let above = |text: &str| ancestors(&name(text), &name("z")).map(|name| name.to_string()).collect::<Vec<_>>();
+        assert_eq!(above("a.b.c.z"), ["b.c.z.", "c.z."]);
+        assert!(above("a.z").is_empty() && above("z").is_empty() && above("a.b").is_empty());
+        let wild = |text: &str| wildcards(&name(text), &name("z")).iter().map(Name::to_string).collect::<Vec<_>>();
+        assert_eq!(wild("a.b.z"), ["*.b.z.", "*.z."]);
+        assert_eq!(wild("*.b.z"), ["*.z."]);
+    }
+
+    proptest! {
+        /// Only records at the name asked for are taken for the name's.
+        #[test]
+        fn nothing_of_another_name(owners in prop::collection::vec("([xy]\\.)?([xyb]\\.)?z", 0..6), aa: bool, nx: bool) {
+            let records: Vec<Record> = owners.iter().map(|owner| record((owner, "TXT", "a"))).collect();
+            let rcode = if nx { Rcode::NxDomain } else { Rcode::NoError };
+            let answer = Message { rcode, authoritative: aa, answers: records, ..Message::default() };
+            if let Ok(Said::Records(found)) = said(&name("z"), &Query::authoritative(name("x.y.z"), RecordType::TXT), &answer) {
+                prop_assert!(aa && found.iter().all(|record| record.name == name("x.y.z")));
+            }
+        }
+    }
 }

@@ -10,6 +10,10 @@ use crate::Rfc2136Provider;
 /// How often a batch is sent: the second time after a lost answer, or without what is already there.
 const SENDS: usize = 3;
 
+/// Where the server answers what the plan saw and compares with something else.
+const OTHER_SPELLING: &str = "plan again; if that does not help, the server compares with another spelling than it \
+     answers: PowerDNS does where its database holds `\\;` for `;`, until the record is written there anew";
+
 impl Rfc2136Provider {
     /// Sends the batch, reads the zone back, and says what became of each change.
     pub(crate) async fn write(&self, zone: &Name, batch: &Batch) -> Result<Receipt, ProviderError> {
@@ -55,7 +59,8 @@ impl Rfc2136Provider {
             // The zone is as planned whenever we look, and is not when the server does.
             None => {
                 let failure = mailzone_wire::PrerequisiteFailure::NxRrset;
-                Err(self.update_error(zone, UpdateError::Prerequisite(failure)).await)
+                let error = self.update_error(zone, UpdateError::Prerequisite(failure)).await;
+                Err(ProviderError { remedy: OTHER_SPELLING.into(), ..error })
             }
         }
     }

@@ -7,18 +7,18 @@ use super::stage::Site;
 use crate::settle::guards;
 
 /// A mess, what is wanted of it, and what has to be allowed.
-struct Mess {
-    what: &'static str,
-    origin: &'static str,
-    domain: &'static str,
-    records: Vec<String>,
-    allow: &'static [&'static str],
+pub(crate) struct Mess {
+    pub(crate) what: &'static str,
+    pub(crate) origin: &'static str,
+    pub(crate) domain: &'static str,
+    pub(crate) records: Vec<String>,
+    pub(crate) allow: &'static [&'static str],
 }
 
 /// An RSA key of 1024 bits, made for these tests.
 const KEY: &str = "MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDOnA6hpZR0J5mqXLZGwMV9VreUuoLzpgOROioMKzyoPptQrmPjvA1fFE1FURlevavmlOoCtV++ct5d14B/JtmfkZoDaR/cTNHqvrvsPThZwPyvBwB1Br1WLdDWVSMb6HieJWv1BKUuxsYlTUvMlU2sulucH/F6XBO7AQiW/1Ku4wIDAQAB";
 
-fn messes() -> Vec<Mess> {
+pub(crate) fn messes() -> Vec<Mess> {
     let mess = |what, domain, records: &[&str]| Mess {
         what,
         origin: "example.test",

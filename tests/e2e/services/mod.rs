@@ -5,7 +5,7 @@ mod faults;
 mod held;
 mod makers;
 mod messages;
-mod messy;
+pub(crate) mod messy;
 mod requests;
 mod secrets;
 mod stage;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mailzone_provider::{Batch, Outcome, Provider, ProviderError, ProviderErrorKind, ProviderId, Retry};
 use mailzone_provider_rfc2136::Rfc2136Provider;
+use mailzone_record::{RRsetKey, RecordType};
 use tokio::net::TcpListener;
 
 use super::daemon::{Daemon, Kind, LARGE};
@@ -58,6 +59,43 @@ async fn keys_and_rights(kind: Kind) {
     let error = provider.apply(&zone("no-update.example."), &batch).await.unwrap_err();
     assert!(matches!(error.kind, ProviderErrorKind::Permission(_)), "{}", told(&error));
     assert!(error.remedy.starts_with("allow dynamic updates of the zone for this key"), "{}", told(&error));
+}
+
+/// What a plan about two names sees where the transfer is refused, and that this is asked for once.
+async fn refused_transfer(kind: Kind) {
+    let Some(daemon) = Daemon::start(kind).await else { return };
+    let closed = zone("no-transfer.example.");
+    let (address, counters) = start(daemon.address(), Fault::None).await;
+    let provider = provider(address, &["no-transfer.example."]);
+    let change = creation("a.no-transfer.example.", "x");
+    let key = |owner: &str, rtype| RRsetKey { name: name(owner), rtype };
+    let keys = [key("a.no-transfer.example.", RecordType::TXT), key("b.c.no-transfer.example.", RecordType::MX)];
+    let mut counts = Vec::new();
+    let mut asked = 0;
+    for _ in 0..3 {
+        let view = provider.snapshot_for(&closed, &keys).await.unwrap();
+        let types: Vec<_> = view.snapshot.rrsets().iter().map(|set| (set.rtype, set.values.len())).collect();
+        assert_eq!((view.partial, &types[..]), (true, &[(RecordType::NS, 2), (RecordType::SOA, 1)][..]));
+        let now = counters.questions.load(Ordering::SeqCst);
+        counts.push(now - asked);
+        asked = now;
+    }
+    // The transfer, and whether the zone is there at all.
+    assert_eq!((counts[0] - counts[1], counts[1]), (2, counts[2]), "{kind:?}: {counts:?}");
+
+    assert_eq!(outcomes(&provider, &closed, std::slice::from_ref(&change)).await, [Outcome::Applied]);
+    let view = provider.snapshot_for(&closed, &keys).await.unwrap();
+    assert_eq!(view.snapshot.get(change.name(), change.rtype()), change.after());
+    assert_eq!(outcomes(&provider, &closed, std::slice::from_ref(&change)).await, [Outcome::Already]);
+    let other = creation("a.no-transfer.example.", "y");
+    assert_eq!(outcomes(&provider, &closed, &[other]).await, [Outcome::Stale]);
+
+    // A zone that is transferred is read whole, and a key that is refused altogether reads nothing.
+    let view = provider.snapshot_for(&zone(OPEN), &keys).await.unwrap();
+    assert!(!view.partial);
+    let stranger = Rfc2136Provider::new(ProviderId::new("ns"), address, Some(super::key("unknown.", SECRET)), vec![]);
+    let error = stranger.snapshot_for(&closed, &keys).await.unwrap_err();
+    assert!(["credentials", "permission"].contains(&error.kind.as_str()), "{kind:?}: {}", told(&error));
 }
 
 /// All of a large zone, through a connection that gives it in pieces; and nothing of one that breaks off.
@@ -133,6 +171,7 @@ macro_rules! with_each_server {
 
 with_each_server! {
     keys_and_rights: keys_and_rights_with_bind, keys_and_rights_with_knot, keys_and_rights_with_power_dns;
+    refused_transfer: refused_transfer_with_bind, refused_transfer_with_knot, refused_transfer_with_power_dns;
     large_zone: large_zone_with_bind, large_zone_with_knot, large_zone_with_power_dns;
     lost_answers: lost_answers_with_bind, lost_answers_with_knot, lost_answers_with_power_dns;
 }
