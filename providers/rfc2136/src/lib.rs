@@ -21,7 +21,7 @@ mod write;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -31,6 +31,7 @@ use mailzone_provider::{
 };
 use mailzone_record::{Name, RRsetKey, RecordType};
 use mailzone_wire::{TransferLimits, TsigKey};
+use tokio::sync::Semaphore;
 
 /// One server that takes dynamic updates.
 ///
@@ -47,6 +48,8 @@ pub struct Rfc2136Provider {
     capabilities: Capabilities,
     /// Zones that the server has refused to transfer and answers questions about.
     refused: Mutex<BTreeSet<Name>>,
+    /// How many names are asked for at a time, of all zones together: servers limit their connections.
+    gate: Arc<Semaphore>,
 }
 
 impl Rfc2136Provider {
@@ -62,7 +65,9 @@ impl Rfc2136Provider {
             expected_visible: 120,
             apex_cname: false,
         };
-        Self { id, server, key, names, limits: TransferLimits::default(), capabilities, refused: Mutex::default() }
+        let gate = Arc::new(Semaphore::new(capabilities.concurrency));
+        let (limits, refused) = (TransferLimits::default(), Mutex::default());
+        Self { id, server, key, names, limits, capabilities, refused, gate }
     }
 
     /// The same provider with another limit for the connection and for each message; else it is 30 s.
@@ -75,7 +80,8 @@ impl Rfc2136Provider {
     /// The same provider that asks and writes so many zones at a time; else it is 8.
     #[must_use]
     pub fn with_concurrency(mut self, concurrency: usize) -> Self {
-        self.capabilities.concurrency = concurrency.max(1);
+        self.capabilities.concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS);
+        self.gate = Arc::new(Semaphore::new(self.capabilities.concurrency));
         self
     }
 }

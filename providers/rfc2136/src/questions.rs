@@ -9,6 +9,7 @@
 //! there; where it does the zone is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mailzone_provider::{ProviderError, ProviderErrorKind, Snapshot};
 use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType};
@@ -155,25 +156,22 @@ impl Rfc2136Provider {
         zone: &Name,
         questions: BTreeMap<Name, Vec<RecordType>>,
     ) -> Result<BTreeMap<Name, Node>, Fault> {
-        let mut nodes = BTreeMap::new();
-        let mut questions = questions.into_iter();
         let mut running = JoinSet::new();
-        loop {
-            while running.len() < self.capabilities.concurrency
-                && let Some((name, types)) = questions.next()
-            {
-                running.spawn(node(Asking::new(self), zone.clone(), name, types));
-            }
-            match running.join_next().await {
-                None => return Ok(nodes),
-                Some(Ok(answer)) => {
-                    let (name, node) = answer?;
-                    nodes.insert(name, node);
-                }
-                // A task that was cancelled or has panicked has no answer; neither happens.
-                Some(Err(error)) => return Err(Fault::Answer(error.to_string())),
-            }
+        for (name, types) in questions {
+            let (asking, zone, gate) = (Asking::new(self), zone.clone(), Arc::clone(&self.gate));
+            running.spawn(async move {
+                // The semaphore is never closed, so this always yields a permit.
+                let _permit = gate.acquire().await;
+                node(asking, zone, name, types).await
+            });
         }
+        let mut nodes = BTreeMap::new();
+        while let Some(answer) = running.join_next().await {
+            // A task that was cancelled or has panicked has no answer; neither happens.
+            let (name, node) = answer.map_err(|error| Fault::Answer(error.to_string()))??;
+            nodes.insert(name, node);
+        }
+        Ok(nodes)
     }
 }
 

@@ -61,7 +61,11 @@ async fn pass(mut client: TcpStream, server: SocketAddr, fault: Fault, seen: Arc
     let mut passed = 0;
     let mut piece = [0; 1000];
     loop {
-        let count = upstream.read(&mut piece).await.ok()?;
+        let count = tokio::select! {
+            count = upstream.read(&mut piece) => count.ok()?,
+            // A client asks once; it has gone, and the server need not wait for more.
+            _ = client.read_u8() => return None,
+        };
         if count == 0 || (is_update && first && fault == Fault::FirstUpdateAnswer) {
             return None;
         }
