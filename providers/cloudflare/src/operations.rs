@@ -35,6 +35,8 @@ pub(crate) struct NoForm(pub(crate) Rdata);
 ///
 /// A record whose value stays is left alone, unless the TTL of the set changes. A value that comes takes the record of
 /// one that goes, which so keeps its identifier, comment, tags and settings; `proxied` is never part of that.
+///
+/// The service stores a record twice as long as the TTLs differ. Where the set gets one TTL, one of the two goes.
 pub(crate) fn operations(change: &RRsetChange, records: &[&Record]) -> Result<Vec<Operation>, NoForm> {
     let wanted: &[_] = change.after().map_or(&[], |set| &set.values);
     let set = SetTtl::new(change, records);
@@ -55,7 +57,7 @@ pub(crate) fn operations(change: &RRsetChange, records: &[&Record]) -> Result<Ve
         }
     }
     let mut coming = coming.into_iter();
-    for record in records {
+    for (at, record) in records.iter().enumerate() {
         let mut patch = Map::new();
         if !wanted.iter().any(|value| value.rdata == record.rdata) {
             let Some(rdata) = coming.next() else {
@@ -66,6 +68,9 @@ pub(crate) fn operations(change: &RRsetChange, records: &[&Record]) -> Result<Ve
             if set.differs(record) {
                 patch.insert("ttl".into(), set.raw.into());
             }
+        } else if set.changes && records.iter().take(at).any(|first| is_twin(first, record)) {
+            add(Step::Delete, identified(record));
+            continue;
         } else if set.changes && set.differs(record) {
             patch.insert("ttl".into(), set.raw.into());
         }
@@ -128,6 +133,11 @@ pub(crate) fn body(operations: &[Operation]) -> Value {
         }
     }
     Value::Object(body)
+}
+
+/// Whether the service would refuse one beside the other, had they one TTL.
+fn is_twin(one: &Record, other: &Record) -> bool {
+    one.rdata == other.rdata && one.spelling == other.spelling
 }
 
 fn identified(record: &Record) -> Map<String, Value> {
@@ -258,6 +268,19 @@ mod tests {
     }
 
     #[test]
+    fn of_two_records_that_differ_in_their_ttl_alone_one_goes_when_they_get_the_same() {
+        let records = [record("1", 300, "TXT", "a"), record("2", 3600, "TXT", "a"), record("3", 300, "TXT", "\"a\"")];
+        assert_eq!(
+            sent(&records, "TXT", Some(3600), &["a"]),
+            r#"{"deletes":[{"id":"2"}],"patches":[{"id":"1","name":"example.org","ttl":3600,"type":"TXT"},{"id":"3","name":"example.org","ttl":3600,"type":"TXT"}]}"#
+        );
+        assert_eq!(
+            sent(&records, "TXT", None, &["a", "b"]),
+            r#"{"posts":[{"content":"\"b\"","name":"example.org","ttl":300,"type":"TXT"}]}"#
+        );
+    }
+
+    #[test]
     fn a_delegation_is_there_before_its_keys() {
         let change = |rtype: &str, text: &str| {
             let set = RRset::new(name(), rtype.parse().unwrap(), None, vec![rdata(rtype, text).into()]);
@@ -330,7 +353,12 @@ mod tests {
             let has: std::collections::BTreeSet<String> = held.values().cloned().collect();
             let wants: std::collections::BTreeSet<String> = wanted.iter().map(|text| format!("\"{text}\"")).collect();
             prop_assert_eq!(&has, &wants);
-            for record in &records {
+            for (at, record) in records.iter().enumerate() {
+                // A second record of a value may go, for the first stays.
+                let twin = records.iter().take(at).any(|first| is_twin(first, record));
+                if twin && has.contains(&record.rdata.to_string()) {
+                    continue;
+                }
                 let stays = wanted.iter().any(|text| record.rdata.to_string() == format!("\"{text}\""));
                 prop_assert_eq!(stays, held.contains_key(&*record.id) && !touched.contains(&record.id.to_string()));
             }

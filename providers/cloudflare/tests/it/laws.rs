@@ -10,7 +10,8 @@ use mailzone_emulated::{EmulatedHarness, Emulator};
 use mailzone_provider::{Provider, Zone};
 use mailzone_record::{Name, RRset, RRsetKey};
 
-/// Zones whose records have comments and tags, some of them proxied, and texts that are there with quotes and without.
+/// Zones whose records have comments and tags, some of them proxied; with values that are there twice, in another
+/// spelling or with another TTL.
 struct Decorated {
     inner: EmulatedHarness<Cloudflare>,
     emulator: Arc<Emulator<Cloudflare>>,
@@ -36,6 +37,11 @@ impl Harness for Decorated {
                 if record.rtype == "TXT" && at % 2 == 0 && !text.is_empty() && text.chars().all(plain) {
                     let content = if record.content == text { format!("\"{text}\"") } else { text };
                     twice.push(Record { id: format!("{at:032x}"), content, ..record.clone() });
+                }
+            }
+            for (at, record) in held.records.iter().enumerate() {
+                if at % 5 == 0 && record.ttl != 86_400 && record.rtype != "CNAME" && !record.proxied {
+                    twice.push(Record { id: format!("{:032x}", at + 1_000), ttl: 86_400, ..record.clone() });
                 }
             }
             held.records.extend(twice);
