@@ -102,7 +102,7 @@ fn service<S: Backdoor>(
     let path = directory.path();
     let started = |zones: usize, unlimited: bool| -> Outcome<Arc<Emulator<S>>> {
         let emulator = Arc::new(runtime.block_on(Emulator::start(make())));
-        let limits = if unlimited { "requests_per_second = 100000\nmax_concurrency = 32\n" } else { "" };
+        let limits = if unlimited { "requests_per_second = 10000\nmax_concurrency = 32\n" } else { "" };
         project(path, &format!("{}{limits}", table(emulator.url())), zones, secret)?;
         seed(&emulator, zones);
         emulator.delay(DELAY);

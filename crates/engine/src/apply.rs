@@ -358,7 +358,7 @@ impl ZoneTask {
         let zone = self.zone.plan.zone.clone();
         // The semaphore is never closed, so this always yields a permit.
         let gate = Arc::clone(&self.gate);
-        let _permit = gate.acquire().await;
+        let permit = gate.acquire().await;
         self.batches += 1;
         let changes: Vec<&PlannedChange> = places.iter().map(|&at| &self.zone.plan.changes[at]).collect();
         let intent = Intent::new(
@@ -377,7 +377,10 @@ impl ZoneTask {
         self.context.events.send(Event::Writing { zone: zone.name.clone(), changes: places.len() });
         let batch = Batch { changes: changes.iter().map(|planned| planned.change.clone()).collect() };
         let applied = provider.apply(&zone, &batch).await;
+        // Waiting for what the service calls done takes a minute; others write meanwhile.
+        drop(permit);
         let (mut receipt, error) = match applied {
+            Ok(receipt) if self.context.wait == Wait::None => (receipt, None),
             Ok(receipt) => {
                 let settled = provider.settle(&zone, &receipt).await;
                 (receipt, settled.err())
