@@ -87,8 +87,11 @@ fn columns() -> Vec<Column> {
     });
     let ccp = NetcupProvider::new(id(), ccp).unwrap();
     let mut rest = NetcupSettings::new(Vec::new());
-    rest.clouddns =
-        Some(CloudDnsSettings { api_key: secret(), endpoint: Base::parse(REST_ENDPOINT).unwrap(), budget: budget() });
+    rest.clouddns = Some(CloudDnsSettings {
+        api_key: secret(),
+        endpoint: Base::parse(REST_ENDPOINT).unwrap(),
+        budget: budget(),
+    });
     let rest = NetcupProvider::new(id(), rest).unwrap();
     let io = IonosProvider::new(id(), secret(), settings(IonosProvider::BASE)).unwrap();
     let ic = IonosCloudProvider::new(id(), secret(), settings(IonosCloudProvider::BASE)).unwrap();
@@ -152,8 +155,9 @@ fn matrix() -> String {
         .iter()
         .map(|text| {
             let rtype: RecordType = text.parse().unwrap();
-            let cell =
-                |column: &Column| if column.capabilities.writable.contains(rtype) { "yes" } else { "" }.to_owned();
+            let cell = |column: &Column| {
+                if column.capabilities.writable.contains(rtype) { "yes" } else { "" }.to_owned()
+            };
             (text.clone(), columns.iter().map(cell).collect())
         })
         .collect();

@@ -220,7 +220,19 @@ mod tests {
              c1._domainkey 300 IN CNAME c1.keys.example.net.\nc2._domainkey CNAME c2\n\
              old._domainkey TXT \"v=DKIM1; p=\"\nbad._domainkey TXT \"v=DKIM1; k=rsa; p={a}\"\n"
         );
-        insta::assert_snapshot!(shown(&text), @"");
+        insta::assert_snapshot!(shown(&text), @"
+        1: s1._domainkey (example.com): rsa 2048
+        5: am._domainkey.example.org.: rsa 2048
+        10: -: Private
+        13: rs._domainkey: rsa 2048
+        15: mc._domainkey.example.net: rsa 2048
+        18: example.edu.: Foreign
+        19: example.edu.: Foreign
+        20: c1._domainkey.example.edu.: alias c1.keys.example.net.
+        21: c2._domainkey.example.edu.: alias c2.example.edu.
+        22: old._domainkey.example.edu.: revoked
+        23: bad._domainkey.example.edu.: the key is cut off: 200 base64 characters are here, at least 144 more octets belong to it; copy all of it, every quoted part too
+        ");
     }
 
     #[test]
@@ -231,7 +243,14 @@ mod tests {
         let text = format!(
             "{pem}{pem}\"v=DKIM1; k=rsa; p={a}\"\n\"{b}\"\nv=DKIM1; p={p}\n\n{a}\n   {b}\n\nhello\n# a remark\n; another\n"
         );
-        insta::assert_snapshot!(shown(&text), @"");
+        insta::assert_snapshot!(shown(&text), @"
+        1: -: rsa 2048
+        5: -: rsa 2048
+        9: -: rsa 2048
+        11: -: rsa 2048
+        13: -: rsa 2048
+        16: -: no key: the octets have not the structure of a key (DER)
+        ");
         assert!(read("").is_empty() && read("; only\n\n# comments\n").is_empty());
     }
 
@@ -254,7 +273,7 @@ mod tests {
             let separator = if broken { "\" (\n  \"" } else { "\" \"" };
             let text: String = selectors.iter().map(|selector| {
                 let close = if broken { " )" } else { "" };
-                format!("{selector}._domainkey IN TXT \"v=DKIM1; p=x{separator}\"{close}\n").replace("x", &p)
+                format!("{selector}._domainkey IN TXT \"v=DKIM1; p=KEY{separator}\"{close}\n").replace("KEY", &p)
             }).collect();
             let found = read(&text);
             let owners: Vec<_> = found.iter().filter_map(|piece| piece.owner.clone()).collect();
