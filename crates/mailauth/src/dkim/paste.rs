@@ -54,25 +54,40 @@ pub fn read(text: &str) -> Vec<Pasted> {
 }
 
 fn judge(piece: &Piece, words: &[&str], origin: Option<&str>) -> Pasted {
-    let rtype = words.iter().take(5).position(|word| TYPES.iter().any(|rtype| word.eq_ignore_ascii_case(rtype)));
+    let is_pem = piece.text.starts_with(BEGIN);
+    let rtype = if is_pem { &[] } else { words }
+        .iter()
+        .take(5)
+        .position(|word| TYPES.iter().any(|rtype| word.eq_ignore_ascii_case(rtype)));
     let owner = rtype.filter(|at| *at > 0).and_then(|_| words.first().map(|owner| complete(owner, origin)));
     let is_selector =
         |owner: &String| owner.split('.').any(|label| label.trim_start_matches('_').eq_ignore_ascii_case("domainkey"));
     let target = |at: usize| words.get(at + 1).map(|target| complete(target, origin));
     let content = match rtype.and_then(|at| Some((at, words.get(at)?))) {
-        _ if piece.text.starts_with(BEGIN) && is_private(&piece.text) => Ok(Content::Private),
+        _ if is_pem && is_private(&piece.text) => Ok(Content::Private),
         Some(_) if owner.as_ref().is_some_and(|owner| !is_selector(owner)) => Ok(Content::Foreign),
         Some((at, rtype)) if rtype.eq_ignore_ascii_case("CNAME") => {
             Ok(target(at).map_or(Content::Foreign, Content::Alias))
         }
         Some((_, rtype)) if !rtype.eq_ignore_ascii_case("TXT") => Ok(Content::Foreign),
-        _ => key_material::parse(&piece.text).map(Content::Key),
+        _ => key_material::parse(&piece.text).map(Content::Key).map_err(|error| moved(error, piece.line - 1)),
     };
     let domain = piece.text.split_once("----- DKIM key ").and_then(|(_, comment)| {
         let (_, rest) = comment.lines().next()?.split_once(" for ")?;
         rest.split_whitespace().next().map(str::to_owned)
     });
     Pasted { line: piece.line, owner, domain, content }
+}
+
+/// The same error, its line counted from the beginning of the whole text.
+fn moved(error: KeyMaterialError, lines: usize) -> KeyMaterialError {
+    match error {
+        KeyMaterialError::TypographicQuote { line, column, quote } => {
+            KeyMaterialError::TypographicQuote { line: line + lines, column, quote }
+        }
+        KeyMaterialError::OpenQuote { line } => KeyMaterialError::OpenQuote { line: line + lines },
+        error => error,
+    }
 }
 
 /// The types of which a zone has records beside keys.
@@ -241,16 +256,19 @@ mod tests {
         let (a, b) = p.split_at(64);
         let pem = format!("-----BEGIN PUBLIC KEY-----\n{a}\n{b}\n-----END PUBLIC KEY-----\n");
         let text = format!(
-            "{pem}{pem}\"v=DKIM1; k=rsa; p={a}\"\n\"{b}\"\nv=DKIM1; p={p}\n\n{a}\n   {b}\n\nhello\n# a remark\n; another\n"
+            "{pem}{pem}\"v=DKIM1; k=rsa; p={a}\"\n\"{b}\"\nv=DKIM1; p={p}\n\n{a}\n   {b}\n\nhello\n# a remark\n; another\n\
+             -----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\ns1._domainkey TXT \u{201c}v=DKIM1; p=\u{201d}\n"
         );
-        insta::assert_snapshot!(shown(&text), @"
+        insta::assert_snapshot!(shown(&text), @r#"
         1: -: rsa 2048
         5: -: rsa 2048
         9: -: rsa 2048
         11: -: rsa 2048
         13: -: rsa 2048
         16: -: no key: the octets have not the structure of a key (DER)
-        ");
+        19: -: PEM of something else than a key: wanted is `BEGIN PUBLIC KEY`
+        22: s1._domainkey: line 22, column 19: a typographic quote '“'; replace it by a plain `"`
+        "#);
         assert!(read("").is_empty() && read("; only\n\n# comments\n").is_empty());
     }
 

@@ -49,13 +49,10 @@ pub(super) fn file_error(error: &FileError, ui: &Ui) -> Code {
     let remedy = match error {
         FileError::Exists(_) => "name another file with --out, or take a selector that was never used",
         FileError::NoFile { .. } | FileError::TooLarge(_) => "name the file of one key or record",
-        FileError::Read { source, .. } | FileError::Write(mailzone_keys::WriteError { source, .. }) => {
-            match source.kind() {
-                io::ErrorKind::NotFound => "check the path; directories are not made",
-                io::ErrorKind::PermissionDenied => "run it as the user to whom the file belongs",
-                _ => "",
-            }
-        }
+        FileError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => "check the path",
+        FileError::Write(error) if error.kind() == io::ErrorKind::NotFound => "make the directory first",
+        FileError::Read { .. } => "run it as the user to whom the file belongs",
+        FileError::Write(_) => "name a directory that you can write to",
         _ => "",
     };
     fail(ui, &error.to_string(), remedy)
