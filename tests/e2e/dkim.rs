@@ -9,7 +9,7 @@ use mailzone_server::Switches;
 use serde_json::Value;
 
 use crate::daemons::tools;
-use crate::harness::{DnsServer, Output, Project, SERVED, zone_text};
+use crate::harness::{DnsServer, Output, Project, SERVED, servers_on_one_port, zone_text};
 
 /// The seed and the public key of RFC 8032 section 7.1, test 1.
 const SEED: &str = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=";
@@ -312,6 +312,20 @@ fn import_reads_several_keys_at_once() {
 }
 
 #[test]
+fn import_leaves_out_rspamds_private_keys() {
+    let project = Project::empty();
+    // `rspamadm dkim_keygen` with the types ed25519 and ed25519-seed; the same octets in another base64.
+    let both = "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg==\n".to_owned();
+    for private in [both, format!("{SEED}\n")] {
+        let text = format!("{private}rs._domainkey IN TXT ( \"v=DKIM1; k=ed25519; \"\n\t\"p={PUBLIC}\" ) ;\n");
+        let output = project.run_with_input(["dkim", "import", "--domain", "example.com"], text.as_bytes());
+        let output = output.expect_code(0);
+        assert!(output.stdout.contains(PUBLIC) && !output.stdout.contains(&SEED[..20]), "{}", output.stdout);
+        assert!(output.stderr.contains("left out") && !output.stderr.contains(&SEED[..20]), "{}", output.stderr);
+    }
+}
+
+#[test]
 fn import_reads_mailcows_api() {
     let project = Project::empty();
     let answer = format!(
@@ -493,6 +507,50 @@ fn an_alias_is_followed() {
         both.replace("example.test", &zone_text("example.test", &[&format!("s1._domainkey CNAME {target}")]));
         test_at(&project, &[&both], &[]).expect_code(code);
     }
+}
+
+#[test]
+fn the_servers_of_the_delegation_are_asked() {
+    let root = "$ORIGIN .\n$TTL 3600\n@ SOA ns.test. h 1 7200 3600 1209600 300\n@ NS ns.test.\nns.test. A 127.0.0.1\n\
+                example.test. NS ns2.example.test.\nns2.example.test. A 127.0.0.2\n\
+                example.test. NS ns3.example.test.\nns3.example.test. A 127.0.0.3\n";
+    let zone = |records: &str| {
+        format!(
+            "$ORIGIN example.test.\n$TTL 3600\n@ SOA ns2 h 9 7200 3600 1209600 300\n@ NS ns2\n@ NS ns3\n\
+             ns2 A 127.0.0.2\nns3 A 127.0.0.3\n{records}"
+        )
+    };
+    let good = format!("s1._domainkey TXT \"{}\"\ns1._domainkey.news TXT \"{}\"\n", record(), record());
+    let servers = servers_on_one_port(&[
+        &[(".", root.to_owned())],
+        &[("example.test", zone(&good))],
+        &[("example.test", zone(""))],
+    ]);
+    let project = project();
+    let address = servers[0].address();
+    let settings = format!("[dns]\nroots = [\"{address}\"]\nport = {}\ntimeout = \"1s\"\n", address.port());
+    project.write("mailzone.toml", settings);
+    let test = |code, domain: &str| {
+        project.run_to(code, ["dkim", "test", domain, "--selector", "s1", "--private-key", "s1.key"]).shown()
+    };
+    insta::assert_snapshot!(test(3, "example.test"), @"
+    s1._domainkey.example.test
+      expected     Ed25519, SHA256:If4x36FUomFi… (private key)
+      current      ns2.example.test (127.0.0.2)
+      missing      ns3.example.test (127.0.0.3)
+      DNSSEC       not checked: this version validates no signatures of zones
+      safe to sign now: no, not visible everywhere: [ADDR] has no record
+    ");
+    servers[2].replace("example.test", &zone(&good));
+    test(0, "example.test");
+    // A name inside the zone: the zone's servers answer for it.
+    test(0, "news.example.test");
+    test(1, "example.org");
+    // A key in a zone that was replaced at all of them.
+    for server in &servers[1..] {
+        server.replace("example.test", &zone(&format!("s1._domainkey TXT \"v=DKIM1; p={SMALL}\"\n")));
+    }
+    test(1, "example.test");
 }
 
 #[test]

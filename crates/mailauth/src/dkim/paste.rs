@@ -24,7 +24,7 @@ pub enum Content {
     Key(KeyMaterial),
     /// A CNAME at a selector: its target, completed by the `$ORIGIN` before it.
     Alias(String),
-    /// A private key, as rspamd prints it before the record. Nothing of it is kept.
+    /// A private key, in PEM or as 64 octets of base64, as rspamd prints it before the record. Nothing of it is kept.
     Private,
     /// A record of another name or type.
     Foreign,
@@ -65,6 +65,7 @@ fn judge(piece: &Piece, words: &[&str], origin: Option<&str>) -> Pasted {
     let target = |at: usize| words.get(at + 1).map(|target| complete(target, origin));
     let content = match rtype.and_then(|at| Some((at, words.get(at)?))) {
         _ if is_pem && is_private(&piece.text) => Ok(Content::Private),
+        None if is_ed25519_private(&piece.text) => Ok(Content::Private),
         Some(_) if owner.as_ref().is_some_and(|owner| !is_selector(owner)) => Ok(Content::Foreign),
         Some((at, rtype)) if rtype.eq_ignore_ascii_case("CNAME") => {
             Ok(target(at).map_or(Content::Foreign, Content::Alias))
@@ -168,7 +169,7 @@ fn closed(line: &str) -> usize {
 /// The characters of a line that are in no quoted string and no comment.
 fn bare(line: &str) -> impl Iterator<Item = char> {
     let (mut quoted, mut escaped) = (false, false);
-    let mut outside = move |c: char| {
+    let outside = move |c: char| {
         let was = quoted;
         match c {
             _ if escaped => escaped = false,
@@ -178,11 +179,16 @@ fn bare(line: &str) -> impl Iterator<Item = char> {
         }
         (!was && c != '"').then_some(c)
     };
-    line.chars().filter_map(move |c| outside(c)).take_while(|c| *c != ';')
+    line.chars().filter_map(outside).take_while(|c| *c != ';')
 }
 
 fn is_private(text: &str) -> bool {
     text.lines().next().is_some_and(|first| first.contains("PRIVATE KEY"))
+}
+
+/// Seed and public key together, in base64: how rspamd keeps an Ed25519 key.
+fn is_ed25519_private(text: &str) -> bool {
+    text.len() < 200 && super::key::decode_base64(text).is_ok_and(|octets| octets.len() == 64)
 }
 
 /// A name as it is read below an origin; one that ends with a dot is whole.
@@ -269,6 +275,8 @@ mod tests {
         19: -: PEM of something else than a key: wanted is `BEGIN PUBLIC KEY`
         22: s1._domainkey: line 22, column 19: a typographic quote '“'; replace it by a plain `"`
         "#);
+        let rspamd = format!("{}\ns1._domainkey IN TXT ( \"v=DKIM1; p=\" ) ;\n", encode_base64(&[7; 64]));
+        assert_eq!(shown(&rspamd), "1: -: Private\n2: s1._domainkey: revoked");
         assert!(read("").is_empty() && read("; only\n\n# comments\n").is_empty());
     }
 
