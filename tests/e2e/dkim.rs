@@ -395,6 +395,61 @@ fn import_says_what_is_missing_or_wrong() {
     project.run_with_input(["dkim", "import"], &[b'a'; 70_000]).expect_code(1);
 }
 
+#[test]
+fn what_is_pasted_or_published_is_escaped() {
+    const HOSTILE: &str = "\u{1b}[31mred\u{7}\u{9b}2J\u{202e}txet\u{200b}";
+    let project = project();
+    let harmful =
+        |c: char| (c.is_control() && c != '\n') || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}');
+    let clean = |output: Output| {
+        for text in [&output.stdout, &output.stderr] {
+            assert!(!text.contains(harmful), "{}", text.escape_debug());
+            assert!(!text.lines().any(|line| line.starts_with("::")), "{text}");
+        }
+        output
+    };
+    let note = format!("s1._domainkey.example.com. TXT \"v=DKIM1; k=ed25519; n={HOSTILE}; x={HOSTILE}; p={PUBLIC}\"\n");
+    for text in [
+        note.clone(),
+        format!("s{HOSTILE}._domainkey.example.com. TXT \"v=DKIM1; p=\"\n"),
+        format!("s1._domainkey.example.com. CNAME ::{HOSTILE}\n"),
+        format!("s1._domainkey.example.com. TXT \"v=DKIM1; k={HOSTILE}; p=\"\n"),
+        format!("::error::{HOSTILE}\n"),
+        format!("{{\"::{HOSTILE}\": {{\"dkim_txt\": \"v=DKIM1; p=\", \"dkim_selector\": \"{}\"}}}}", "\\u001b[31m"),
+    ] {
+        clean(project.run_with_input(["dkim", "import"], text.as_bytes()));
+        clean(project.run_with_input(["dkim", "import", "--format", "json"], text.as_bytes()));
+        project.write("pasted", &text);
+        clean(project.run(["dkim", "show", "pasted"]));
+    }
+    // What is printed for a note that hides something is read back as it is.
+    let output = clean(project.run_with_input(["dkim", "import"], note.as_bytes()).expect_code(0));
+    project.write("mailzone.toml", format!("{SERVED}\n[domains.\"example.com\"]\n{}", output.stdout));
+    project.write("zones/.keep", "");
+    clean(project.run_to(0, ["lint"]));
+    fs::remove_file(project.path("mailzone.toml")).unwrap();
+    for args in [
+        &["dkim", "generate", HOSTILE, "-s", "s1", "--out", "x.key"][..],
+        &["dkim", "generate", "example.com", "-s", HOSTILE, "--out", "x.key"],
+        &["dkim", "generate", "example.com", "-s", "s1", "--out", &format!("no/{HOSTILE}")],
+        &["dkim", "generate", "example.com", "-s", "s1", "--type", "ed25519", "--out", &format!("x{HOSTILE}.key")],
+        &["dkim", "show", &format!("no{HOSTILE}")],
+        &["dkim", "test", HOSTILE, "-s", "s1"],
+    ] {
+        clean(project.run(args));
+    }
+    let wire = r"\027[31m\194\155\226\128\174::error::";
+    for record in [
+        format!("s1._domainkey TXT \"v=DKIM1; k=ed25519; {wire}={wire}; n={wire}; p={PUBLIC}\""),
+        format!("s1._domainkey TXT \"{wire}\""),
+        r"s1._domainkey CNAME \027[31m\226\128\174".to_owned(),
+    ] {
+        let server = server(&[&record]);
+        clean(test_at(&project, &[&server], &[]));
+        clean(test_at(&project, &[&server], &["--format", "json"]));
+    }
+}
+
 /// A server with these records in `example.test`.
 fn server(records: &[&str]) -> DnsServer {
     DnsServer::start(&[("example.test", zone_text("example.test", records))])

@@ -42,7 +42,7 @@ pub enum Exposure {
     #[error("everybody on this machine can read it (mode {0:04o}); OpenDKIM refuses such a file")]
     Readable(u32),
     /// Its mode lets others write.
-    #[error("others can change it (mode {0:04o}); OpenDKIM refuses such a file")]
+    #[error("others can change it (mode {0:04o})")]
     Writable(u32),
 }
 
