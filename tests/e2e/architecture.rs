@@ -20,6 +20,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("server", &["record", "wire"], &[]),
     ("probe", &["record", "wire"], &["server"]),
     ("durable", &[], &[]),
+    ("keys", &["mailauth", "durable"], &[]),
     ("http", &["provider"], &[]),
     (
         "engine",

@@ -9,6 +9,7 @@ mod commands;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod daemons;
+mod dkim;
 mod docs;
 mod examples;
 mod exit_codes;

@@ -17,4 +17,4 @@ mod step;
 pub use append::{append_synced, read_lines};
 pub use error::Error;
 pub use lock::Lock;
-pub use replace::{Replaced, create_private_dir, replace, sweep, write_private};
+pub use replace::{Replaced, create, create_private_dir, replace, sweep, write_private};

@@ -36,6 +36,17 @@ pub fn write_private(path: &Path, contents: &[u8]) -> Result<(), Error> {
     write(path, contents, Mode::Private).map(|_| ())
 }
 
+/// Writes a file that was not there before, with the process's default mode, or for the user alone (mode 0600).
+/// What stands at `path`, a broken link too, stays as it is: an error of the kind `AlreadyExists`.
+pub fn create(path: &Path, contents: &[u8], private: bool) -> Result<(), Error> {
+    let mode = if private { Mode::Private } else { Mode::Default };
+    let mut file = step("making a temporary file beside", path, || temporary(path, &mode))?;
+    step("writing", path, || file.write_all(contents))?;
+    step("syncing", path, || file.as_file().sync_all())?;
+    step("making", path, || file.persist_noclobber(path).map(|_| ()).map_err(|error| error.error))?;
+    sync_parent(path).map_err(|error| Error { replaced: true, ..error })
+}
+
 /// Makes a directory, and those above it that are missing, for the user alone (mode 0700). One that
 /// exists stays as it is.
 pub fn create_private_dir(path: &Path) -> Result<(), Error> {
@@ -223,6 +234,24 @@ mod tests {
         assert_eq!(replace(&path, b"new").unwrap(), Replaced { ownership_kept: true });
         let metadata = fs::metadata(&path).unwrap();
         assert_eq!((metadata.uid(), metadata.gid()), (12345, 12346));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn creates_and_never_replaces() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.key");
+        create(&path, b"secret", true).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o600);
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        for taken in [&path, &link] {
+            assert_eq!(create(taken, b"other", false).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"secret");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
-use mailzone_durable::{append_synced, create_private_dir, read_lines, replace, sweep};
+use mailzone_durable::{append_synced, create, create_private_dir, read_lines, replace, sweep};
 
 const DIRECTORY: &str = "MAILZONE_TEST_DIRECTORY";
 
@@ -18,6 +18,10 @@ fn child() {
     append_synced(&directory.join("state/journal"), r#"{"intent":1}"#).unwrap();
     replace(&directory.join("a.zone"), b"the new contents").unwrap();
     append_synced(&directory.join("state/journal"), r#"{"outcome":1}"#).unwrap();
+    let key = directory.join("state/s1.key");
+    if !key.exists() {
+        create(&key, b"a new key", true).unwrap();
+    }
 }
 
 fn run(directory: &Path, variables: &[(&str, &str)]) -> ExitStatus {
@@ -48,6 +52,8 @@ fn at_every_step_the_file_is_the_old_or_the_new_one() {
         assert!(intent_first, "step {n}: written before the intent: {lines:?}");
         let outcome_last = lines.len() < 2 || contents == "the new contents";
         assert!(outcome_last, "step {n}: outcome before the write: {lines:?}");
+        let key = std::fs::read_to_string(dir.path().join("state/s1.key"));
+        assert!(key.is_err() || key.is_ok_and(|key| key == "a new key"), "step {n}: a torn key");
         seen_new |= contents != old && !completed;
 
         if completed {

@@ -2,7 +2,7 @@
 
 mod forms;
 mod slots;
-mod toml;
+pub(in crate::cmd) mod toml;
 mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};

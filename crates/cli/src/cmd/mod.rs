@@ -2,6 +2,7 @@
 
 mod apply;
 mod confirm;
+pub(crate) mod dkim;
 mod history;
 mod import;
 mod info;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve::run(global, &args, &ui),
         Command::Providers(args) => providers::run(global, &args, &ui),
         Command::Import(args) => import::run(global, &args, &ui),
+        Command::Dkim(args) => dkim::run(global, &args, &ui),
         Command::History => history::run(global, &ui),
         Command::Rollback(args) => rollback::run(global, &args, &ui),
         Command::Schema => info::schema(&ui),

@@ -8,6 +8,7 @@ mod difference;
 mod key;
 pub mod key_material;
 mod lint;
+pub mod paste;
 mod record;
 mod selector;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// A basic string (TOML 1.0), whatever is in it.
-pub(super) fn string(text: &str) -> String {
+pub(in crate::cmd) fn string(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {
@@ -22,7 +22,7 @@ pub(super) fn string(text: &str) -> String {
 }
 
 /// A key: bare where it can be.
-pub(super) fn key(text: &str) -> String {
+pub(in crate::cmd) fn key(text: &str) -> String {
     let bare = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if bare { text.to_owned() } else { string(text) }
 }
@@ -49,7 +49,7 @@ pub(super) fn layout(items: &[String]) -> String {
 }
 
 /// A comment, one line, whatever is in it.
-pub(super) fn comment(text: &str) -> String {
+pub(in crate::cmd) fn comment(text: &str) -> String {
     format!("# {}", mailzone_report::escape::line(text))
 }
 
