@@ -265,7 +265,6 @@ struct Dependency {
 struct Locked {
     name: String,
     version: String,
-    dependencies: BTreeSet<String>,
 }
 
 fn allowed(name: &str) -> Option<(&'static [&'static str], &'static [&'static str])> {
@@ -311,16 +310,11 @@ fn locked() -> Vec<Locked> {
     let text = fs::read_to_string(root().join("Cargo.lock")).unwrap();
     let packages = text.split("[[package]]").skip(1).map(|package| {
         let mut fields: BTreeMap<&str, String> = BTreeMap::new();
-        let mut dependencies = BTreeSet::new();
-        for line in package.lines() {
-            if let Some((key, value)) = line.split_once(" = ") {
-                fields.insert(key, value.trim_matches('"').to_owned());
-            } else if let Some(quoted) = line.trim().strip_prefix('"') {
-                dependencies.insert(quoted.split(['"', ' ']).next().unwrap_or_default().to_owned());
-            }
+        for (key, value) in package.lines().filter_map(|line| line.split_once(" = ")) {
+            fields.insert(key, value.trim_matches('"').to_owned());
         }
         let mut take = |key: &str| fields.remove(key).unwrap();
-        Locked { name: take("name"), version: take("version"), dependencies }
+        Locked { name: take("name"), version: take("version") }
     });
     packages.collect()
 }
