@@ -16,6 +16,16 @@ pub(super) enum Piece<'a> {
     Macro(&'a str),
 }
 
+/// What a macro stands for (RFC 7208 section 7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Macro<'a> {
+    /// `%%`, `%_`, `%-`.
+    Text(&'a str),
+    /// `%{…}`: the letter as written, the number of labels to keep, whether their order is turned round, and the
+    /// characters to split at (the dot where there is none).
+    Expand { letter: u8, labels: Option<usize>, reverse: bool, delimiters: &'a str },
+}
+
 impl DomainSpec {
     /// Reads a domain-spec, such as `_spf.example.com` or `%{i}._spf.%{d}`.
     pub fn parse(text: &str) -> Result<Self, SpfError> {
@@ -34,8 +44,7 @@ impl DomainSpec {
 
     /// Whether the macro `%{p}` occurs (discouraged, RFC 7208 section 7.2).
     pub fn has_p_macro(&self) -> bool {
-        let lower = self.0.to_ascii_lowercase();
-        lower.contains("%{p")
+        has_p(&self.0)
     }
 
     /// Reads `text`, which stands at octet `at` of the whole.
@@ -96,6 +105,11 @@ impl fmt::Display for DomainSpec {
     }
 }
 
+/// Whether `%{p}` occurs in a macro-string.
+pub(super) fn has_p(text: &str) -> bool {
+    text.contains("%{p") || text.contains("%{P")
+}
+
 /// Cuts a macro-string (RFC 7208 section 7.1), which stands at octet `at` of the whole and holds only
 /// printable ASCII. The letters `c`, `r`, `t` are legal in explanations alone.
 pub(super) fn pieces(text: &str, at: usize, explanation: bool) -> Result<Vec<Piece<'_>>, SpfError> {
@@ -107,7 +121,7 @@ pub(super) fn pieces(text: &str, at: usize, explanation: bool) -> Result<Vec<Pie
             pieces.push(Piece::Literal(&rest[..percent]));
         }
         let macro_text = &rest[percent..];
-        let length = macro_length(macro_text, explanation).map_err(|(length, message)| {
+        let (length, _) = macro_at(macro_text, explanation).map_err(|(length, message)| {
             let remedy = "macros are `%{d}` with one of the letters s l o d i p v h, and `%%`, `%_`, `%-`";
             SpfError::new(at + from..at + from + length, SpfErrorKind::BadMacro, message, remedy)
         })?;
@@ -120,11 +134,12 @@ pub(super) fn pieces(text: &str, at: usize, explanation: bool) -> Result<Vec<Pie
     Ok(pieces)
 }
 
-/// The length of the macro that `text` starts with; or how much of it is wrong, and why.
-fn macro_length(text: &str, explanation: bool) -> Result<usize, (usize, String)> {
-    let bytes = text.as_bytes();
-    match bytes.get(1) {
-        Some(b'%' | b'_' | b'-') => return Ok(2),
+/// The macro that `text` starts with, and its length; or how much of it is wrong, and why.
+pub(super) fn macro_at(text: &str, explanation: bool) -> Result<(usize, Macro<'_>), (usize, String)> {
+    match text.as_bytes().get(1) {
+        Some(b'%') => return Ok((2, Macro::Text("%"))),
+        Some(b'_') => return Ok((2, Macro::Text(" "))),
+        Some(b'-') => return Ok((2, Macro::Text("%20"))),
         Some(b'{') => {}
         _ => return Err((1, "a `%` that starts no macro".to_owned())),
     }
@@ -132,27 +147,32 @@ fn macro_length(text: &str, explanation: bool) -> Result<usize, (usize, String)>
         return Err((text.len(), "a macro without its closing brace".to_owned()));
     };
     let whole = end + 1;
-    let mut body = text[2..end].bytes().peekable();
-    match body.next().map(|letter| letter.to_ascii_lowercase()) {
-        Some(b's' | b'l' | b'o' | b'd' | b'i' | b'p' | b'v' | b'h') => {}
-        Some(b'c' | b'r' | b't') if explanation => {}
-        Some(letter @ (b'c' | b'r' | b't')) => {
+    let body = text.get(2..end).unwrap_or_default();
+    let letter = match body.bytes().next() {
+        Some(letter) => letter,
+        None => return Err((whole, "a macro without a letter".to_owned())),
+    };
+    match letter.to_ascii_lowercase() {
+        b's' | b'l' | b'o' | b'd' | b'i' | b'p' | b'v' | b'h' => {}
+        b'c' | b'r' | b't' if explanation => {}
+        letter @ (b'c' | b'r' | b't') => {
             return Err((whole, format!("the macro letter `{}` is for explanations only", letter as char)));
         }
-        Some(letter) => return Err((whole, format!("no macro has the letter `{}`", letter as char))),
-        None => return Err((whole, "a macro without a letter".to_owned())),
+        letter => return Err((whole, format!("no macro has the letter `{}`", letter as char))),
     }
-    let mut digits: Option<u32> = None;
-    while let Some(digit) = body.next_if(u8::is_ascii_digit) {
-        digits = Some(digits.unwrap_or(0).saturating_mul(10).saturating_add((digit - b'0').into()));
-    }
-    if digits.is_some_and(|n| !(1..=128).contains(&n)) {
-        return Err((whole, "the number of labels in a macro is 1 to 128".to_owned()));
-    }
-    body.next_if(|b| b.eq_ignore_ascii_case(&b'r'));
-    match body.find(|b| !b".-+,/_=".contains(b)) {
-        Some(other) => Err((whole, format!("`{}` has no place in a macro", other as char))),
-        None => Ok(whole),
+    let rest = body.get(1..).unwrap_or_default();
+    let transformers = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = rest.get(..rest.len() - transformers.len()).unwrap_or_default();
+    let labels = match digits.parse::<usize>() {
+        _ if digits.is_empty() => None,
+        Ok(labels) if (1..=128).contains(&labels) => Some(labels),
+        _ => return Err((whole, "the number of labels in a macro is 1 to 128".to_owned())),
+    };
+    let delimiters = transformers.strip_prefix(['r', 'R']);
+    let (reverse, delimiters) = (delimiters.is_some(), delimiters.unwrap_or(transformers));
+    match delimiters.chars().find(|c| !".-+,/_=".contains(*c)) {
+        Some(other) => Err((whole, format!("`{other}` has no place in a macro"))),
+        None => Ok((whole, Macro::Expand { letter, labels, reverse, delimiters })),
     }
 }
 

@@ -6,11 +6,15 @@ mod compare;
 mod conformance;
 mod domain;
 mod error;
+mod evaluate;
+mod evaluation;
+mod expand;
 mod hint;
 mod lint;
 mod network;
 mod parse;
 mod record;
+mod select;
 
 use std::borrow::Cow;
 
@@ -18,9 +22,12 @@ use mailzone_record::{Name, Rdata, RecordType};
 
 pub use domain::DomainSpec;
 pub use error::{SpfError, SpfErrorKind};
+pub use evaluate::{EXPLANATION_LIMIT, Evaluator, Limits, Request, check};
+pub use evaluation::{Evaluation, Problem, ProblemKind, SpfResult, Step, StepOutcome, Trace, Visit};
 pub use network::Network;
 pub use parse::{is_candidate, is_near_miss};
 pub use record::{DualCidr, Mechanism, Modifier, Qualifier, Record, Term, TermKind};
+pub use select::{RecordCache, Selected};
 
 use crate::finding::Finding;
 use crate::kind::{Difference, Equality, Kind, KindId, LiveSlot, Recognition};

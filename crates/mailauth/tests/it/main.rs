@@ -1,0 +1,6 @@
+//! Evaluations over worlds in memory.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with its first surprise")]
+
+mod conformance;
+mod suite;
