@@ -4,7 +4,7 @@
 //! `cargo bench -p mailzone-mailauth --bench spf`. Answers are in memory; what is read from them is read each time, but for
 //! the lines "cached", which keep the records that were read. "parse" is the reading of the realistic records alone.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench stops when it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a bench stops when it cannot go on")]
 
 use std::hint::black_box;
 use std::net::IpAddr;
@@ -62,10 +62,8 @@ fn over_the_suite(c: &mut Criterion) {
     for (world, case, request) in &cases {
         let found = check(request, *world).unwrap();
         assert!(case.result.iter().any(|result| result == found.result.as_word()));
-        assert_eq!(
-            case.explanation.as_deref().filter(|text| *text != "DEFAULT").is_some(),
-            found.explanation.is_some() && case.explanation.is_some()
-        );
+        let wanted = case.explanation.as_deref().filter(|text| *text != "DEFAULT");
+        assert!(case.explanation.is_none() || found.explanation.as_deref() == wanted);
     }
     let mut group = c.benchmark_group("suite");
     group.throughput(Throughput::Elements(cases.len() as u64));

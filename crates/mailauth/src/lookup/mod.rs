@@ -104,9 +104,12 @@ impl Answer {
 impl Pending {
     /// `None` if nothing is open. Repetitions are dropped, the order is kept.
     pub(crate) fn of(questions: Vec<Question>) -> Option<Self> {
+        if questions.is_empty() {
+            return None;
+        }
         let mut seen = std::collections::HashSet::with_capacity(questions.len());
-        let questions: Vec<_> = questions.into_iter().filter(|question| seen.insert(question.clone())).collect();
-        (!questions.is_empty()).then_some(Self { questions })
+        let questions = questions.into_iter().filter(|question| seen.insert(question.clone())).collect();
+        Some(Self { questions })
     }
 }
 

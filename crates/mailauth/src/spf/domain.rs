@@ -1,12 +1,19 @@
 use std::fmt;
 
+use mailzone_record::Name;
+
 use super::error::{SpfError, SpfErrorKind};
+use super::expand::name_of;
 
 /// A `<domain-spec>` (RFC 7208 section 7.1): a domain name that may contain macros, checked, kept as
 /// text. Literal parts are in lower case and a final dot is dropped; macros keep their case, which has
 /// a meaning (section 7.3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DomainSpec(Box<str>);
+pub struct DomainSpec {
+    text: Box<str>,
+    /// The name where there is no macro. It follows from the text, so that comparing it too changes nothing.
+    name: Option<Name>,
+}
 
 /// A part of a macro-string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,17 +41,29 @@ impl DomainSpec {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The name that it stands for, the same in every message; `None` if there are macros, or it is no name (a label of
+    /// more than 63 octets is).
+    pub fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
     }
 
     /// Whether the name depends on the mail that is checked.
     pub fn has_macros(&self) -> bool {
-        self.0.contains('%')
+        self.text.contains('%')
     }
 
     /// Whether the macro `%{p}` occurs (discouraged, RFC 7208 section 7.2).
     pub fn has_p_macro(&self) -> bool {
-        has_p(&self.0)
+        has_p(&self.text)
+    }
+
+    /// A text that was checked.
+    fn of(text: Box<str>) -> Self {
+        let name = if text.contains('%') { None } else { name_of(&text) };
+        Self { text, name }
     }
 
     /// Reads `text`, which stands at octet `at` of the whole.
@@ -52,8 +71,9 @@ impl DomainSpec {
         let bad = |from: usize, length: usize, message: String, remedy: String| {
             SpfError::new(at + from..at + from + length, SpfErrorKind::BadDomain, message, remedy)
         };
-        if let Some((from, c)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
-            let remedy = match mailzone_record::Name::parse_idn(text) {
+        let from = text.bytes().position(|octet| !octet.is_ascii_graphic());
+        if let Some((from, c)) = from.and_then(|from| Some((from, text.get(from..)?.chars().next()?))) {
+            let remedy = match Name::parse_idn(text) {
                 Ok(name) => format!("write it as `{}`", name.to_text_without_dot()),
                 Err(_) => "use letters, digits, hyphens, underscores and dots".to_owned(),
             };
@@ -65,12 +85,19 @@ impl DomainSpec {
                 remedy,
             ));
         }
+        if !text.contains('%')
+            && let Some((_, top)) = text.strip_suffix('.').unwrap_or(text).rsplit_once('.')
+            && is_top_label(top)
+        {
+            // As `normal` does, in one go: most names have no macros.
+            return Ok(Self::of(text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase().into()));
+        }
         let pieces = pieces(text, at, false)?;
         let Some(Piece::Literal(tail)) = pieces.last() else {
             return if pieces.is_empty() {
                 Err(bad(0, 0, "a domain is missing".to_owned(), "name one, such as `mail.example.com`".to_owned()))
             } else {
-                Ok(Self(normal(&pieces)))
+                Ok(Self::of(normal(&pieces)))
             };
         };
         let tail_at = text.len() - tail.len();
@@ -85,7 +112,7 @@ impl DomainSpec {
         };
         let top = &name[dot + 1..];
         if is_top_label(top) {
-            return Ok(Self(normal(&pieces)));
+            return Ok(Self::of(normal(&pieces)));
         }
         let remedy = if let Ok(address) = text.parse::<std::net::IpAddr>() {
             format!("for an address write `{}`", super::record::Term::address(address))
@@ -101,7 +128,7 @@ impl DomainSpec {
 
 impl fmt::Display for DomainSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -148,10 +175,7 @@ pub(super) fn macro_at(text: &str, explanation: bool) -> Result<(usize, Macro<'_
     };
     let whole = end + 1;
     let body = text.get(2..end).unwrap_or_default();
-    let letter = match body.bytes().next() {
-        Some(letter) => letter,
-        None => return Err((whole, "a macro without a letter".to_owned())),
-    };
+    let Some(letter) = body.bytes().next() else { return Err((whole, "a macro without a letter".to_owned())) };
     match letter.to_ascii_lowercase() {
         b's' | b'l' | b'o' | b'd' | b'i' | b'p' | b'v' | b'h' => {}
         b'c' | b'r' | b't' if explanation => {}

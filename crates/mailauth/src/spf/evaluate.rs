@@ -11,7 +11,6 @@
 //! - The twentieth name of a client's PTR is not looked at: only the first ten are.
 //! - Identical records count as several: whoever sees them twice in an answer cannot know better.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,41 +22,10 @@ use super::evaluation::{Evaluation, Problem, ProblemKind, SpfResult, Step, StepO
 use super::expand::{Values, name_of, text_of};
 use super::network::Network;
 use super::record::{DualCidr, Mechanism, Modifier, Record, Term, TermKind};
+use super::request::{EXPLANATION_LIMIT, Limits, Request, ascii};
 use super::select::{RecordCache, Selected};
 use crate::lookup::{Answer, Lookup, Pending, Question, resolve};
 use crate::ptr::reverse_name;
-
-/// The most octets of an explanation that are kept: those of one SMTP reply line (RFC 5321 section 4.5.3.1.5).
-pub const EXPLANATION_LIMIT: usize = 512;
-
-/// A message's envelope, as far as SPF sees it.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// The client's address. An IPv4-mapped one counts as IPv4.
-    pub ip: IpAddr,
-    /// What the client called itself.
-    pub helo: &'a str,
-    /// The envelope sender without angle brackets. Empty (a bounce): `postmaster` at the HELO name is checked, which is also
-    /// how the HELO identity is.
-    pub mail_from: &'a str,
-    /// Who receives: `%{r}` in explanations; empty where that is not to be told.
-    pub receiver: &'a str,
-    /// Seconds since 1970: `%{t}` in explanations.
-    pub time: u64,
-}
-
-/// The processing limits of RFC 7208 section 4.6.4. The time limit is the caller's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Terms that query the DNS: 10.
-    pub lookups: usize,
-    /// Of those, terms for which the DNS has nothing: 2.
-    pub void_lookups: usize,
-    /// MX records for one `mx`: 10.
-    pub exchangers: usize,
-    /// PTR names that are looked at: 10.
-    pub reverse_names: usize,
-}
 
 /// Evaluates requests over one source of DNS answers.
 #[derive(Clone, Copy)]
@@ -70,32 +38,6 @@ pub struct Evaluator<'a> {
 /// Evaluates one request with the standard's limits; see [`Evaluator`].
 pub fn check(request: &Request<'_>, lookup: &dyn Lookup) -> Result<Evaluation, Pending> {
     Evaluator::new(lookup).check(request)
-}
-
-impl Default for Limits {
-    /// The standard's.
-    fn default() -> Self {
-        Self { lookups: 10, void_lookups: 2, exchangers: 10, reverse_names: 10 }
-    }
-}
-
-impl<'a> Request<'a> {
-    /// A request without receiver and time.
-    pub const fn new(ip: IpAddr, helo: &'a str, mail_from: &'a str) -> Self {
-        Self { ip, helo, mail_from, receiver: "", time: 0 }
-    }
-
-    /// The local part and the domain of the identity that is checked (RFC 7208 sections 2.4 and 4.3).
-    fn identity(&self) -> (&'a str, &'a str) {
-        if self.mail_from.is_empty() {
-            return ("postmaster", self.helo);
-        }
-        match self.mail_from.rsplit_once('@') {
-            Some(("", domain)) => ("postmaster", domain),
-            Some((local, domain)) => (local, domain),
-            None => ("postmaster", self.mail_from),
-        }
-    }
 }
 
 impl std::fmt::Debug for Evaluator<'_> {
@@ -143,7 +85,8 @@ impl<'a> Evaluator<'a> {
         let mut run = Run {
             with: *self,
             values,
-            trace: Trace::default(),
+            // Room for what most records need.
+            trace: Trace { records: Vec::with_capacity(8), steps: Vec::with_capacity(48) },
             under_way: Vec::new(),
             lookups: 0,
             void_lookups: 0,
@@ -152,12 +95,12 @@ impl<'a> Evaluator<'a> {
         };
         let literal = domain.starts_with('[') || domain.len() > 254;
         let ended = match name_of(&domain).filter(|_| !literal) {
-            Some(name) => run.check_host(name, domain.clone().into_owned(), None),
+            Some(name) => run.check_host(name, None),
             None => Err(Problem::new(&domain, None, ProblemKind::MalformedDomain)),
         };
         let (result, problem, explanation) = match ended {
-            Ok(Verdict { result: Some(result), record, domain }) => {
-                let explanation = (result == SpfResult::Fail).then(|| run.explanation(record, &domain)).flatten();
+            Ok(Verdict { result: Some(result), record }) => {
+                let explanation = (result == SpfResult::Fail).then(|| run.explanation(record)).flatten();
                 (result, None, explanation)
             }
             // Then something is open.
@@ -199,8 +142,6 @@ struct Verdict {
     result: Option<SpfResult>,
     /// Which record decided: another one after a redirect.
     record: usize,
-    /// That record's name, as it was written.
-    domain: String,
 }
 
 /// Whether a mechanism matches.
@@ -216,8 +157,6 @@ enum Match {
 #[derive(Clone, Copy)]
 struct Here<'t> {
     name: &'t Name,
-    /// `name` as it was written: `%{d}`.
-    text: &'t str,
     term: &'t Term,
     step: usize,
 }
@@ -240,7 +179,7 @@ struct ClientNames {
 
 /// A domain-spec with its macros filled in.
 enum Target {
-    Name(Name, String),
+    Name(Name),
     Malformed(String),
     Open,
 }
@@ -249,47 +188,49 @@ type Ended<T> = Result<T, Box<Problem>>;
 
 impl Run<'_> {
     /// Evaluates the record of `name`, and of those that it redirects to.
-    fn check_host(&mut self, mut name: Name, mut text: String, mut via: Option<usize>) -> Ended<Verdict> {
+    fn check_host(&mut self, mut name: Name, mut via: Option<usize>) -> Ended<Verdict> {
         let depth = self.under_way.len();
         let mut hangs = false;
         loop {
             let at = self.trace.records.len();
-            let selected = self.select(&name, &text, via)?;
+            let selected = self.select(&name, via)?;
             let Some(selected) = selected else {
-                return Ok(Verdict { result: None, record: at, domain: text });
+                return Ok(Verdict { result: None, record: at });
             };
             let record = match &*selected {
                 Selected::Record { record, .. } => record,
-                Selected::Absent => return Err(self.missing(&text, via, ProblemKind::NoRecord)),
-                Selected::Several(count) => return Err(Problem::new(&text, None, ProblemKind::Several(*count))),
-                Selected::Invalid { errors, text: joined } => return Err(syntax(&text, errors.first(), joined)),
+                Selected::Absent => return Err(self.missing(&name, via, ProblemKind::NoRecord)),
+                Selected::Several(count) => {
+                    return Err(Problem::new(&shown(&name), None, ProblemKind::Several(*count)));
+                }
+                Selected::Invalid { errors, text } => return Err(syntax(&name, errors.first(), text)),
             };
             self.under_way.push(name.clone());
-            if let Some(result) = self.directives(record, &name, &text, at, &mut hangs)? {
-                return Ok(self.leave(depth, at, text, (!hangs).then_some(result)));
+            if let Some(result) = self.directives(record, &name, at, &mut hangs)? {
+                return Ok(self.leave(depth, at, (!hangs).then_some(result)));
             }
             let redirect = record.terms.iter().enumerate().find_map(|(index, term)| match &term.kind {
                 TermKind::Modifier(Modifier::Redirect(target)) => Some((index, term, target)),
                 _ => None,
             });
             let Some((index, term, target)) = redirect else {
-                return Ok(self.leave(depth, at, text, (!hangs).then_some(SpfResult::Neutral)));
+                return Ok(self.leave(depth, at, (!hangs).then_some(SpfResult::Neutral)));
             };
             let step = self.begin(at, index);
-            let here = Here { name: &name, text: &text, term, step };
-            let Some((next, next_text)) = self.follow(here, target)? else {
-                return Ok(self.leave(depth, at, text, None));
+            let here = Here { name: &name, term, step };
+            let Some(next) = self.follow(here, target)? else {
+                return Ok(self.leave(depth, at, None));
             };
             self.end(step, StepOutcome::Followed);
-            (name, text, via) = (next, next_text, Some(step));
+            (name, via) = (next, Some(step));
         }
     }
 
     /// The record of `name`; `None` if nobody answered yet.
-    fn select(&mut self, name: &Name, text: &str, via: Option<usize>) -> Ended<Option<Arc<Selected>>> {
+    fn select(&mut self, name: &Name, via: Option<usize>) -> Ended<Option<Arc<Selected>>> {
         self.trace.records.push(Visit { domain: name.clone(), via, selected: None, result: None });
         if name.label_count() < 2 {
-            return Err(self.missing(text, via, ProblemKind::MalformedDomain));
+            return Err(self.missing(name, via, ProblemKind::MalformedDomain));
         }
         let selected = match self.ask(name, RecordType::TXT) {
             None => return Ok(None),
@@ -300,9 +241,9 @@ impl Run<'_> {
             Some(void @ (Answer::NoData | Answer::NxDomain)) => {
                 self.void_lookups += usize::from(via.is_some());
                 let kind = if void == Answer::NxDomain { ProblemKind::NoDomain } else { ProblemKind::NoRecord };
-                return Err(self.missing(text, via, kind));
+                return Err(self.missing(name, via, kind));
             }
-            Some(_) => return Err(Problem::new(text, None, ProblemKind::Dns(name.clone(), RecordType::TXT))),
+            Some(_) => return Err(Problem::new(&shown(name), None, ProblemKind::Dns(name.clone(), RecordType::TXT))),
         };
         if let Some(visit) = self.trace.records.last_mut() {
             visit.selected = Some(Arc::clone(&selected));
@@ -311,30 +252,32 @@ impl Run<'_> {
     }
 
     /// Holds the client against the mechanisms in order. `hangs` becomes true where an open one was passed over.
-    fn directives(
-        &mut self,
-        record: &Record,
-        name: &Name,
-        text: &str,
-        at: usize,
-        hangs: &mut bool,
-    ) -> Ended<Option<SpfResult>> {
+    fn directives(&mut self, record: &Record, name: &Name, at: usize, hangs: &mut bool) -> Ended<Option<SpfResult>> {
+        self.trace.steps.reserve(record.terms.len());
         for (index, term) in record.terms.iter().enumerate() {
             let TermKind::Directive(qualifier, mechanism) = &term.kind else { continue };
-            let step = self.begin(at, index);
             let found = match mechanism {
                 Mechanism::All => Match::Yes,
                 Mechanism::Ip(network) if network.has(self.values.ip) => Match::Yes,
                 Mechanism::Ip(_) => Match::No,
-                querying => self.query(querying, Here { name, text, term, step })?,
-            };
-            match found {
-                Match::Yes => {
-                    self.end(step, StepOutcome::Match);
-                    return Ok(Some((*qualifier).into()));
+                querying => {
+                    let step = self.begin(at, index);
+                    let found = self.query(querying, Here { name, term, step })?;
+                    match found {
+                        Match::Yes => self.end(step, StepOutcome::Match),
+                        Match::No => self.end(step, StepOutcome::NoMatch),
+                        Match::Open => *hangs = true,
+                    }
+                    if found == Match::Yes {
+                        return Ok(Some((*qualifier).into()));
+                    }
+                    continue;
                 }
-                Match::No => self.end(step, StepOutcome::NoMatch),
-                Match::Open => *hangs = true,
+            };
+            let outcome = if found == Match::Yes { StepOutcome::Match } else { StepOutcome::NoMatch };
+            self.trace.steps.push(Step { record: at, term: index, target: None, outcome });
+            if found == Match::Yes {
+                return Ok(Some((*qualifier).into()));
             }
         }
         Ok(None)
@@ -347,7 +290,7 @@ impl Run<'_> {
         }
         self.count(here)?;
         let name = match self.target(mechanism.domain(), here) {
-            Target::Name(name, _) => name,
+            Target::Name(name) => name,
             Target::Malformed(_) => return Ok(Match::No),
             Target::Open => return Ok(Match::Open),
         };
@@ -383,8 +326,8 @@ impl Run<'_> {
     }
 
     fn include(&mut self, target: &DomainSpec, here: Here<'_>) -> Ended<Match> {
-        let Some((name, text)) = self.follow(here, target)? else { return Ok(Match::Open) };
-        let verdict = self.check_host(name, text, Some(here.step))?;
+        let Some(name) = self.follow(here, target)? else { return Ok(Match::Open) };
+        let verdict = self.check_host(name, Some(here.step))?;
         Ok(match verdict.result {
             None => Match::Open,
             Some(SpfResult::Pass) => Match::Yes,
@@ -393,10 +336,10 @@ impl Run<'_> {
     }
 
     /// The target of an `include` or a `redirect`, counted; `None` if it hangs on an open question.
-    fn follow(&mut self, here: Here<'_>, target: &DomainSpec) -> Ended<Option<(Name, String)>> {
+    fn follow(&mut self, here: Here<'_>, target: &DomainSpec) -> Ended<Option<Name>> {
         self.count(here)?;
-        let (name, text) = match self.target(Some(target), here) {
-            Target::Name(name, text) => (name, text),
+        let name = match self.target(Some(target), here) {
+            Target::Name(name) => name,
             Target::Malformed(text) => return Err(here.problem(ProblemKind::Target(text))),
             Target::Open => return Ok(None),
         };
@@ -404,9 +347,9 @@ impl Run<'_> {
             step.target = Some(name.clone());
         }
         if self.under_way.contains(&name) {
-            return Err(here.problem(ProblemKind::Loop(text)));
+            return Err(here.problem(ProblemKind::Loop(shown(&name))));
         }
-        Ok(Some((name, text)))
+        Ok(Some(name))
     }
 
     fn exchangers(&mut self, name: &Name, cidr: DualCidr, here: Here<'_>) -> Ended<Match> {
@@ -449,33 +392,27 @@ impl Run<'_> {
 
     /// The name that a term means: the record's own where it names none.
     fn target(&mut self, spec: Option<&DomainSpec>, here: Here<'_>) -> Target {
-        let Some(spec) = spec else { return Target::Name(here.name.clone(), String::new()) };
-        let text = if spec.has_macros() {
-            match self.expand(spec.as_str(), false, here.text) {
-                Ok(Some(text)) => text,
-                Ok(None) => return Target::Malformed(spec.as_str().to_owned()),
-                Err(Open) => return Target::Open,
-            }
-        } else {
-            spec.as_str().to_owned()
-        };
-        match name_of(&text) {
-            Some(name) => Target::Name(name, text),
-            None => Target::Malformed(text),
+        let Some(spec) = spec else { return Target::Name(here.name.clone()) };
+        if let Some(name) = spec.name() {
+            return Target::Name(name.clone());
+        }
+        match self.expand(spec.as_str(), false, here.name) {
+            Ok(Some(text)) => name_of(&text).map_or(Target::Malformed(text), Target::Name),
+            Ok(None) => Target::Malformed(spec.as_str().to_owned()),
+            Err(Open) => Target::Open,
         }
     }
 
-    fn expand(&mut self, text: &str, explanation: bool, domain: &str) -> Result<Option<String>, Open> {
+    fn expand(&mut self, text: &str, explanation: bool, domain: &Name) -> Result<Option<String>, Open> {
         let validated = if has_p(text) { self.validated_name(domain).ok_or(Open)? } else { String::new() };
-        Ok(self.values.expand(text, explanation, domain, &validated))
+        Ok(self.values.expand(text, explanation, &shown(domain), &validated))
     }
 
     /// `%{p}` (section 7.3): `domain` itself, else a name below it, else any; `None` while a question is open.
-    fn validated_name(&mut self, domain: &str) -> Option<String> {
+    fn validated_name(&mut self, domain: &Name) -> Option<String> {
         let names = self.client_names().validated.as_ref()?;
-        let domain = name_of(domain);
-        let own = names.iter().find(|name| Some(*name) == domain.as_ref());
-        let below = || names.iter().find(|name| domain.as_ref().is_some_and(|domain| name.is_at_or_below(domain)));
+        let own = names.iter().find(|name| *name == domain);
+        let below = || names.iter().find(|name| name.is_at_or_below(domain));
         let best = own.or_else(below).or_else(|| names.first());
         Some(best.and_then(text_of).unwrap_or_else(|| "unknown".to_owned()))
     }
@@ -557,14 +494,14 @@ impl Run<'_> {
     }
 
     /// No record at `text`: for a target that is an error of the term which names it.
-    fn missing(&self, text: &str, via: Option<usize>, kind: ProblemKind) -> Box<Problem> {
+    fn missing(&self, name: &Name, via: Option<usize>, kind: ProblemKind) -> Box<Problem> {
         let step = via.and_then(|via| self.trace.steps.get(via));
         let Some((step, term)) = step.and_then(|step| Some((step, self.trace.term(step)?))) else {
-            return Problem::new(text, None, kind);
+            return Problem::new(&shown(name), None, kind);
         };
-        let domain = self.trace.records.get(step.record).map(|visit| visit.domain.to_text_without_dot());
+        let domain = self.trace.records.get(step.record).map(|visit| shown(&visit.domain));
         let term = Some((term.to_string(), term.span.clone()));
-        Problem::new(&domain.unwrap_or_default(), term, ProblemKind::Target(text.to_owned()))
+        Problem::new(&domain.unwrap_or_default(), term, ProblemKind::Target(shown(name)))
     }
 
     fn begin(&mut self, record: usize, term: usize) -> usize {
@@ -580,7 +517,7 @@ impl Run<'_> {
     }
 
     /// Notes what the record, and those that led to it by redirects, came to.
-    fn leave(&mut self, depth: usize, record: usize, domain: String, result: Option<SpfResult>) -> Verdict {
+    fn leave(&mut self, depth: usize, record: usize, result: Option<SpfResult>) -> Verdict {
         let mut at = Some(record);
         for _ in depth..self.under_way.len() {
             let Some(visit) = at.and_then(|at| self.trace.records.get_mut(at)) else { break };
@@ -588,12 +525,13 @@ impl Run<'_> {
             at = visit.via.and_then(|step| self.trace.steps.get(step)).map(|step| step.record);
         }
         self.under_way.truncate(depth);
-        Verdict { result, record, domain }
+        Verdict { result, record }
     }
 
     /// The text behind `exp=` of the record that decided. Whatever goes wrong, there is none (section 6.2).
-    fn explanation(&mut self, record: usize, domain: &str) -> Option<String> {
-        let selected = self.trace.records.get(record)?.selected.clone()?;
+    fn explanation(&mut self, record: usize) -> Option<String> {
+        let visit = self.trace.records.get(record)?;
+        let (domain, selected) = (&visit.domain.clone(), visit.selected.clone()?);
         let Selected::Record { record, .. } = &*selected else { return None };
         let target = record.modifiers().find_map(|modifier| match modifier {
             Modifier::Exp(target) => Some(target),
@@ -619,7 +557,7 @@ struct Open;
 
 impl Here<'_> {
     fn problem(&self, kind: ProblemKind) -> Box<Problem> {
-        Problem::new(self.text, Some((self.term.to_string(), self.term.span.clone())), kind)
+        Problem::new(&shown(self.name), Some((self.term.to_string(), self.term.span.clone())), kind)
     }
 }
 
@@ -630,20 +568,17 @@ impl Problem {
 }
 
 /// The first syntax error, with the whole term around it.
-fn syntax(domain: &str, error: Option<&SpfError>, joined: &[u8]) -> Box<Problem> {
-    let Some(error) = error else { return Problem::new(domain, None, ProblemKind::NoRecord) };
+fn syntax(name: &Name, error: Option<&SpfError>, joined: &[u8]) -> Box<Problem> {
+    let Some(error) = error else { return Problem::new(&shown(name), None, ProblemKind::NoRecord) };
     let at = error.span.start.min(joined.len());
     let (before, after) = joined.split_at(at);
     let start = before.iter().rposition(|octet| *octet == b' ').map_or(0, |blank| blank + 1);
     let end = at + after.iter().position(|octet| *octet == b' ').unwrap_or(after.len());
     let term = String::from_utf8_lossy(joined.get(start..end).unwrap_or_default()).into_owned();
-    Problem::new(domain, Some((term, start..end)), ProblemKind::Syntax(error.clone()))
+    Problem::new(&shown(name), Some((term, start..end)), ProblemKind::Syntax(error.clone()))
 }
 
-/// Labels in other scripts as A-labels; what does not convert stays, and is no name then.
-fn ascii(domain: &str) -> Cow<'_, str> {
-    if domain.is_ascii() {
-        return domain.into();
-    }
-    Name::parse_idn(domain).ok().and_then(|name| text_of(&name)).map_or(domain.into(), Cow::Owned)
+/// The name as text, as macros have it where they can.
+fn shown(name: &Name) -> String {
+    text_of(name).unwrap_or_else(|| name.to_text_without_dot())
 }

@@ -6,7 +6,8 @@ use super::error::{SpfError, SpfErrorKind};
 use super::network::Network;
 use super::parse::is_near_miss;
 
-const NAMES: &[&str] = &["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists", "redirect", "exp"];
+/// The names of mechanisms and modifiers; the most frequent first.
+pub(super) const NAMES: &[&str] = &["ip4", "ip6", "include", "a", "mx", "all", "ptr", "exists", "redirect", "exp"];
 
 /// A text that receivers do not select.
 pub(super) fn not_spf(text: &[u8]) -> SpfError {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mailzone_record::Rdata;
@@ -40,8 +41,12 @@ pub enum Selected {
 /// once. Holds at most [`RecordCache::CAPACITY`] records; beyond that it starts anew.
 #[derive(Debug, Default)]
 pub struct RecordCache {
-    known: Mutex<HashMap<usize, Known>>,
+    known: Mutex<HashMap<usize, Known, BuildHasherDefault<Place>>>,
 }
+
+/// Hashes a place in memory. Nobody outside chooses it.
+#[derive(Debug, Default)]
+struct Place(u64);
 
 /// The values, so that their place stays theirs, and what they hold.
 type Known = (Arc<[Rdata]>, Arc<Selected>);
@@ -77,6 +82,22 @@ impl Selected {
             Ok(text) if errors.is_empty() => Self::Record { record, text: text.into() },
             _ => Self::Invalid { errors, text: text.into() },
         }
+    }
+}
+
+impl Hasher for Place {
+    fn write(&mut self, octets: &[u8]) {
+        octets.iter().for_each(|octet| self.write_usize(usize::from(*octet)));
+    }
+
+    fn write_usize(&mut self, place: usize) {
+        // The odd number nearest to 2^64 by the golden ratio spreads neighbours.
+        self.0 = (self.0 ^ place as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

@@ -3,4 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with its first surprise")]
 
 mod conformance;
+mod evaluation;
+mod hostile;
 mod suite;
