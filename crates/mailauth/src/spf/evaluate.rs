@@ -8,7 +8,7 @@
 //!   record, hence `permerror`.
 //! - A record that leads back to itself is `permerror` at once: it would run into the limit, since nothing in it can differ
 //!   the second time.
-//! - The twentieth name of a client's PTR is not looked at: only the first ten are.
+//! - Of a client's reverse names only the first ten are looked at, in the order of the answer.
 //! - Identical records count as several: whoever sees them twice in an answer cannot know better.
 
 use std::net::IpAddr;
@@ -86,7 +86,7 @@ impl<'a> Evaluator<'a> {
             with: *self,
             values,
             // Room for what most records need.
-            trace: Trace { records: Vec::with_capacity(8), steps: Vec::with_capacity(48) },
+            trace: Trace { records: Vec::with_capacity(8), steps: Vec::with_capacity(96) },
             under_way: Vec::new(),
             lookups: 0,
             void_lookups: 0,
@@ -548,7 +548,7 @@ impl Run<'_> {
         // What the sender wrote may come out of the macros; it may break no line.
         expanded.retain(|c| c == ' ' || c.is_ascii_graphic());
         expanded.truncate(EXPLANATION_LIMIT);
-        Some(expanded)
+        (!expanded.is_empty()).then_some(expanded)
     }
 }
 

@@ -152,7 +152,7 @@ fn read_kind(text: &str, at: usize) -> Result<TermKind> {
     let body_at = at + text.len() - body.len();
     let length = match body.bytes().next() {
         Some(b) if b.is_ascii_alphabetic() => {
-            body.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b)).count()
+            body.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')).count()
         }
         _ => 0,
     };
