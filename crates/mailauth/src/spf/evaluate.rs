@@ -96,7 +96,7 @@ impl<'a> Evaluator<'a> {
         let literal = domain.starts_with('[') || domain.len() > 254;
         let ended = match name_of(&domain).filter(|_| !literal) {
             Some(name) => run.check_host(name, None),
-            None => Err(Problem::new(&domain, None, ProblemKind::MalformedDomain)),
+            None => Err(Problem::new(&plain(&domain), None, ProblemKind::MalformedDomain)),
         };
         let (result, problem, explanation) = match ended {
             Ok(Verdict { result: Some(result), record }) => {
@@ -340,7 +340,7 @@ impl Run<'_> {
         self.count(here)?;
         let name = match self.target(Some(target), here) {
             Target::Name(name) => name,
-            Target::Malformed(text) => return Err(here.problem(ProblemKind::Target(text))),
+            Target::Malformed(text) => return Err(here.problem(ProblemKind::Target(plain(&text)))),
             Target::Open => return Ok(None),
         };
         if let Some(step) = self.trace.steps.get_mut(here.step) {
@@ -405,7 +405,8 @@ impl Run<'_> {
 
     fn expand(&mut self, text: &str, explanation: bool, domain: &Name) -> Result<Option<String>, Open> {
         let validated = if has_p(text) { self.validated_name(domain).ok_or(Open)? } else { String::new() };
-        Ok(self.values.expand(text, explanation, &shown(domain), &validated))
+        let domain = text_of(domain).unwrap_or_default();
+        Ok(self.values.expand(text, explanation, &domain, &validated))
     }
 
     /// `%{p}` (section 7.3): `domain` itself, else a name below it, else any; `None` while a question is open.
@@ -574,11 +575,23 @@ fn syntax(name: &Name, error: Option<&SpfError>, joined: &[u8]) -> Box<Problem> 
     let (before, after) = joined.split_at(at);
     let start = before.iter().rposition(|octet| *octet == b' ').map_or(0, |blank| blank + 1);
     let end = at + after.iter().position(|octet| *octet == b' ').unwrap_or(after.len());
-    let term = String::from_utf8_lossy(joined.get(start..end).unwrap_or_default()).into_owned();
+    let term = plain(&String::from_utf8_lossy(joined.get(start..end).unwrap_or_default()));
     Problem::new(&shown(name), Some((term, start..end)), ProblemKind::Syntax(error.clone()))
 }
 
-/// The name as text, as macros have it where they can.
+/// The name for a person: octets that are no printable ASCII are escaped.
 fn shown(name: &Name) -> String {
-    text_of(name).unwrap_or_else(|| name.to_text_without_dot())
+    name.to_text_without_dot()
+}
+
+/// A stranger's text for a person: what is no printable ASCII is escaped.
+fn plain(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if c.is_ascii_graphic() || c == ' ' {
+            out.push(c);
+        } else {
+            out.extend(c.escape_unicode());
+        }
+        out
+    })
 }

@@ -36,7 +36,8 @@ pub enum SpfResult {
 pub struct Evaluation {
     /// What a receiver writes down.
     pub result: SpfResult,
-    /// The domain that was checked: that of the envelope sender, or the HELO name. As given, in A-labels.
+    /// The domain that was checked: that of the envelope sender, or the HELO name. As given, in A-labels,
+    /// whatever characters it has.
     pub domain: String,
     /// The domain's own words on a `fail` (`exp=`): printable ASCII and blanks, at most
     /// [`EXPLANATION_LIMIT`](super::EXPLANATION_LIMIT) octets. Words of a stranger: quote them as such.
@@ -51,7 +52,7 @@ pub struct Evaluation {
     pub trace: Trace,
 }
 
-/// Why an evaluation ended without a result.
+/// Why an evaluation ended without a result. Its texts are a stranger's; all but printable ASCII in them is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct Problem {

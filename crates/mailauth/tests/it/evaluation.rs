@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use mailzone_mailauth::lookup::{Answer, Answers, Overlay, ZoneData};
 use mailzone_mailauth::spf::{Evaluation, Evaluator, Limits, ProblemKind, Request, SpfResult, check};
-use mailzone_record::{RRset, RecordType, Ttl, parse_rdata_text};
+use mailzone_record::{RRset, Rdata, RecordType, Ttl, Txt, parse_rdata_text};
 
 use crate::suite::name;
 
@@ -195,4 +195,25 @@ fn planned_records_over_live_ones() {
     let request = Request::new([192, 0, 2, 1].into(), "h.example", "a@example.com");
     assert_eq!(check(&request, &live).unwrap().result, SpfResult::Pass);
     assert_eq!(check(&request, &overlay).unwrap().result, SpfResult::Fail);
+}
+
+#[test]
+fn a_strangers_text_is_escaped_in_problems() {
+    let mut answers = Answers::otherwise(Answer::NxDomain);
+    let record = Rdata::Txt(Txt::from_text("v=spf1 a:\u{1b}[31m\u{202e}x.example -all"));
+    answers.insert(name("example.com"), RecordType::TXT, Answer::records([record], Ttl::ZERO));
+    let record = Rdata::Txt(Txt::from_text("v=spf1 include:%{h} -all"));
+    answers.insert(name("two.example"), RecordType::TXT, Answer::records([record], Ttl::ZERO));
+    for (mail_from, helo) in [
+        ("a@example.com", "h.example"),
+        ("a@two.example", "\u{1b}]0;x\u{7}.example"),
+        ("a@two.example", "\u{e9}\r\n.example"),
+        ("a@\r\nb..c", "h.example"),
+    ] {
+        let found = check(&Request::new([192, 0, 2, 1].into(), helo, mail_from), &answers).unwrap();
+        let problem = found.problem.unwrap();
+        let text = format!("{} {problem} {:?}{}", problem.domain, problem.term, found.trace);
+        assert!(text.bytes().all(|octet| octet.is_ascii_graphic() || octet == b' ' || octet == b'\n'), "{text:?}");
+        assert!(!problem.to_string().contains('\n') && !problem.domain.contains('\n'));
+    }
 }
