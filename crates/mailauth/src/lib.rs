@@ -9,6 +9,7 @@ pub mod dmarc;
 pub mod finding;
 pub mod host;
 pub mod kind;
+pub mod lookup;
 pub mod mta_sts;
 pub mod mx;
 pub mod ptr;

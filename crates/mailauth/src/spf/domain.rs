@@ -1,12 +1,19 @@
 use std::fmt;
 
+use mailzone_record::Name;
+
 use super::error::{SpfError, SpfErrorKind};
+use super::expand::name_of;
 
 /// A `<domain-spec>` (RFC 7208 section 7.1): a domain name that may contain macros, checked, kept as
 /// text. Literal parts are in lower case and a final dot is dropped; macros keep their case, which has
 /// a meaning (section 7.3).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct DomainSpec(Box<str>);
+pub struct DomainSpec {
+    text: Box<str>,
+    /// The name where there is no macro. It follows from the text, so that comparing it too changes nothing.
+    name: Option<Name>,
+}
 
 /// A part of a macro-string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +21,16 @@ pub(super) enum Piece<'a> {
     Literal(&'a str),
     /// With its `%`, and braces where it has them.
     Macro(&'a str),
+}
+
+/// What a macro stands for (RFC 7208 section 7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Macro<'a> {
+    /// `%%`, `%_`, `%-`.
+    Text(&'a str),
+    /// `%{…}`: the letter as written, the number of labels to keep, whether their order is turned round, and the
+    /// characters to split at (the dot where there is none).
+    Expand { letter: u8, labels: Option<usize>, reverse: bool, delimiters: &'a str },
 }
 
 impl DomainSpec {
@@ -24,18 +41,29 @@ impl DomainSpec {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The name that it stands for, the same in every message; `None` if there are macros, or it is no name (a label of
+    /// more than 63 octets is).
+    pub fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
     }
 
     /// Whether the name depends on the mail that is checked.
     pub fn has_macros(&self) -> bool {
-        self.0.contains('%')
+        self.text.contains('%')
     }
 
     /// Whether the macro `%{p}` occurs (discouraged, RFC 7208 section 7.2).
     pub fn has_p_macro(&self) -> bool {
-        let lower = self.0.to_ascii_lowercase();
-        lower.contains("%{p")
+        has_p(&self.text)
+    }
+
+    /// A text that was checked.
+    fn of(text: Box<str>) -> Self {
+        let name = if text.contains('%') { None } else { name_of(&text) };
+        Self { text, name }
     }
 
     /// Reads `text`, which stands at octet `at` of the whole.
@@ -43,8 +71,9 @@ impl DomainSpec {
         let bad = |from: usize, length: usize, message: String, remedy: String| {
             SpfError::new(at + from..at + from + length, SpfErrorKind::BadDomain, message, remedy)
         };
-        if let Some((from, c)) = text.char_indices().find(|(_, c)| !c.is_ascii_graphic()) {
-            let remedy = match mailzone_record::Name::parse_idn(text) {
+        let from = text.bytes().position(|octet| !octet.is_ascii_graphic());
+        if let Some((from, c)) = from.and_then(|from| Some((from, text.get(from..)?.chars().next()?))) {
+            let remedy = match Name::parse_idn(text) {
                 Ok(name) => format!("write it as `{}`", name.to_text_without_dot()),
                 Err(_) => "use letters, digits, hyphens, underscores and dots".to_owned(),
             };
@@ -56,12 +85,19 @@ impl DomainSpec {
                 remedy,
             ));
         }
+        if !text.contains('%')
+            && let Some((_, top)) = text.strip_suffix('.').unwrap_or(text).rsplit_once('.')
+            && is_top_label(top)
+        {
+            // As `normal` does, in one go: most names have no macros.
+            return Ok(Self::of(text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase().into()));
+        }
         let pieces = pieces(text, at, false)?;
         let Some(Piece::Literal(tail)) = pieces.last() else {
             return if pieces.is_empty() {
                 Err(bad(0, 0, "a domain is missing".to_owned(), "name one, such as `mail.example.com`".to_owned()))
             } else {
-                Ok(Self(normal(&pieces)))
+                Ok(Self::of(normal(&pieces)))
             };
         };
         let tail_at = text.len() - tail.len();
@@ -76,7 +112,7 @@ impl DomainSpec {
         };
         let top = &name[dot + 1..];
         if is_top_label(top) {
-            return Ok(Self(normal(&pieces)));
+            return Ok(Self::of(normal(&pieces)));
         }
         let remedy = if let Ok(address) = text.parse::<std::net::IpAddr>() {
             format!("for an address write `{}`", super::record::Term::address(address))
@@ -92,8 +128,13 @@ impl DomainSpec {
 
 impl fmt::Display for DomainSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
+}
+
+/// Whether `%{p}` occurs in a macro-string.
+pub(super) fn has_p(text: &str) -> bool {
+    text.contains("%{p") || text.contains("%{P")
 }
 
 /// Cuts a macro-string (RFC 7208 section 7.1), which stands at octet `at` of the whole and holds only
@@ -107,7 +148,7 @@ pub(super) fn pieces(text: &str, at: usize, explanation: bool) -> Result<Vec<Pie
             pieces.push(Piece::Literal(&rest[..percent]));
         }
         let macro_text = &rest[percent..];
-        let length = macro_length(macro_text, explanation).map_err(|(length, message)| {
+        let (length, _) = macro_at(macro_text, explanation).map_err(|(length, message)| {
             let remedy = "macros are `%{d}` with one of the letters s l o d i p v h, and `%%`, `%_`, `%-`";
             SpfError::new(at + from..at + from + length, SpfErrorKind::BadMacro, message, remedy)
         })?;
@@ -120,11 +161,12 @@ pub(super) fn pieces(text: &str, at: usize, explanation: bool) -> Result<Vec<Pie
     Ok(pieces)
 }
 
-/// The length of the macro that `text` starts with; or how much of it is wrong, and why.
-fn macro_length(text: &str, explanation: bool) -> Result<usize, (usize, String)> {
-    let bytes = text.as_bytes();
-    match bytes.get(1) {
-        Some(b'%' | b'_' | b'-') => return Ok(2),
+/// The macro that `text` starts with, and its length; or how much of it is wrong, and why.
+pub(super) fn macro_at(text: &str, explanation: bool) -> Result<(usize, Macro<'_>), (usize, String)> {
+    match text.as_bytes().get(1) {
+        Some(b'%') => return Ok((2, Macro::Text("%"))),
+        Some(b'_') => return Ok((2, Macro::Text(" "))),
+        Some(b'-') => return Ok((2, Macro::Text("%20"))),
         Some(b'{') => {}
         _ => return Err((1, "a `%` that starts no macro".to_owned())),
     }
@@ -132,27 +174,29 @@ fn macro_length(text: &str, explanation: bool) -> Result<usize, (usize, String)>
         return Err((text.len(), "a macro without its closing brace".to_owned()));
     };
     let whole = end + 1;
-    let mut body = text[2..end].bytes().peekable();
-    match body.next().map(|letter| letter.to_ascii_lowercase()) {
-        Some(b's' | b'l' | b'o' | b'd' | b'i' | b'p' | b'v' | b'h') => {}
-        Some(b'c' | b'r' | b't') if explanation => {}
-        Some(letter @ (b'c' | b'r' | b't')) => {
+    let body = text.get(2..end).unwrap_or_default();
+    let Some(letter) = body.bytes().next() else { return Err((whole, "a macro without a letter".to_owned())) };
+    match letter.to_ascii_lowercase() {
+        b's' | b'l' | b'o' | b'd' | b'i' | b'p' | b'v' | b'h' => {}
+        b'c' | b'r' | b't' if explanation => {}
+        letter @ (b'c' | b'r' | b't') => {
             return Err((whole, format!("the macro letter `{}` is for explanations only", letter as char)));
         }
-        Some(letter) => return Err((whole, format!("no macro has the letter `{}`", letter as char))),
-        None => return Err((whole, "a macro without a letter".to_owned())),
+        letter => return Err((whole, format!("no macro has the letter `{}`", letter as char))),
     }
-    let mut digits: Option<u32> = None;
-    while let Some(digit) = body.next_if(u8::is_ascii_digit) {
-        digits = Some(digits.unwrap_or(0).saturating_mul(10).saturating_add((digit - b'0').into()));
-    }
-    if digits.is_some_and(|n| !(1..=128).contains(&n)) {
-        return Err((whole, "the number of labels in a macro is 1 to 128".to_owned()));
-    }
-    body.next_if(|b| b.eq_ignore_ascii_case(&b'r'));
-    match body.find(|b| !b".-+,/_=".contains(b)) {
-        Some(other) => Err((whole, format!("`{}` has no place in a macro", other as char))),
-        None => Ok(whole),
+    let rest = body.get(1..).unwrap_or_default();
+    let transformers = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = rest.get(..rest.len() - transformers.len()).unwrap_or_default();
+    let labels = match digits.parse::<usize>() {
+        _ if digits.is_empty() => None,
+        Ok(labels) if (1..=128).contains(&labels) => Some(labels),
+        _ => return Err((whole, "the number of labels in a macro is 1 to 128".to_owned())),
+    };
+    let delimiters = transformers.strip_prefix(['r', 'R']);
+    let (reverse, delimiters) = (delimiters.is_some(), delimiters.unwrap_or(transformers));
+    match delimiters.chars().find(|c| !".-+,/_=".contains(*c)) {
+        Some(other) => Err((whole, format!("`{other}` has no place in a macro"))),
+        None => Ok((whole, Macro::Expand { letter, labels, reverse, delimiters })),
     }
 }
 

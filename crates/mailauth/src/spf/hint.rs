@@ -6,7 +6,8 @@ use super::error::{SpfError, SpfErrorKind};
 use super::network::Network;
 use super::parse::is_near_miss;
 
-const NAMES: &[&str] = &["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists", "redirect", "exp"];
+/// The names of mechanisms and modifiers; the most frequent first.
+pub(super) const NAMES: &[&str] = &["ip4", "ip6", "include", "a", "mx", "all", "ptr", "exists", "redirect", "exp"];
 
 /// A text that receivers do not select.
 pub(super) fn not_spf(text: &[u8]) -> SpfError {
@@ -135,9 +136,13 @@ pub(super) fn explain(text: &str, at: usize, error: SpfError) -> SpfError {
 
 /// The known name at most two edits away, if the name is long enough for that to mean anything.
 fn nearest(name: &str) -> Option<&'static str> {
+    // Before anything is counted: a name may be as long as a record.
+    if !(3..16).contains(&name.len()) {
+        return None;
+    }
     let near = NAMES.iter().map(|known| (distance(name, known), *known)).min()?;
     let allowed = if name.len() <= 4 { 1 } else { 2 };
-    (name.len() > 2 && name.len() < 16 && near.0 <= allowed).then_some(near.1)
+    (near.0 <= allowed).then_some(near.1)
 }
 
 /// Edits between two short names, a swap of neighbours counted as one.

@@ -4,23 +4,34 @@ mod change;
 mod compare;
 #[cfg(test)]
 mod conformance;
+mod cost;
 mod domain;
 mod error;
+mod evaluate;
+mod evaluation;
+mod expand;
 mod hint;
 mod lint;
 mod network;
 mod parse;
 mod record;
+mod request;
+mod select;
 
 use std::borrow::Cow;
 
 use mailzone_record::{Name, Rdata, RecordType};
 
+pub use cost::{COUNTED_TERMS, Cost, CostRecord, CostTarget, Found, TermCost, cost};
 pub use domain::DomainSpec;
 pub use error::{SpfError, SpfErrorKind};
+pub use evaluate::{Evaluator, check};
+pub use evaluation::{Evaluation, Problem, ProblemKind, SpfResult, Step, StepOutcome, Trace, Visit};
 pub use network::Network;
 pub use parse::{is_candidate, is_near_miss};
 pub use record::{DualCidr, Mechanism, Modifier, Qualifier, Record, Term, TermKind};
+pub use request::{EXPLANATION_LIMIT, Limits, Request};
+pub use select::{RecordCache, Selected};
 
 use crate::finding::Finding;
 use crate::kind::{Difference, Equality, Kind, KindId, LiveSlot, Recognition};

@@ -59,6 +59,21 @@ impl Network {
         self.address.is_ipv4() == other.address.is_ipv4() && first <= a && z <= last
     }
 
+    /// Whether the address is in this block. Addresses of the other family never are.
+    pub fn has(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let host = u32::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+                (own.to_bits() ^ other.to_bits()) & !host == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let host = u128::MAX.checked_shr(self.prefix.into()).unwrap_or(0);
+                (own.to_bits() ^ other.to_bits()) & !host == 0
+            }
+            _ => false,
+        }
+    }
+
     /// `ip4` or `ip6`: the mechanism for this family.
     pub fn mechanism(&self) -> &'static str {
         if self.address.is_ipv4() { "ip4" } else { "ip6" }
@@ -186,6 +201,10 @@ mod tests {
         assert!(network("192.0.2.0", 24).contains(&network("192.0.2.255", 32)));
         assert!(!network("192.0.2.0", 24).contains(&network("192.0.3.0", 32)));
         assert!(!network("::", 0).contains(&network("192.0.3.0", 32)));
+        let has = |network: Network, address: &str| network.has(address.parse().unwrap());
+        assert!(has(network("192.0.2.0", 25), "192.0.2.127") && !has(network("192.0.2.0", 25), "192.0.2.128"));
+        assert!(has(network("1.1.1.1", 0), "255.0.0.1") && !has(network("1.1.1.1", 0), "::1"));
+        assert!(has(network("2001:db8::1", 128), "2001:db8::1") && !has(network("2001:db8::", 64), "2001:db8:0:1::"));
     }
 
     #[test]

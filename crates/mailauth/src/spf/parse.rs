@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::domain::{DomainSpec, pieces};
 use super::error::{SpfError, SpfErrorKind};
-use super::hint::{bad_address, explain, not_spf, unknown};
+use super::hint::{NAMES, bad_address, explain, not_spf, unknown};
 use super::network::Network;
 use super::record::{DualCidr, Mechanism, Modifier, Qualifier, Record, Term, TermKind};
 
@@ -35,7 +35,8 @@ pub(super) fn read(text: &[u8]) -> (Record, Vec<SpfError>) {
     if !is_candidate(text) {
         return (Record::default(), vec![not_spf(text)]);
     }
-    let mut terms = Vec::new();
+    // Most terms are networks, of about this length.
+    let mut terms = Vec::with_capacity(1 + text.len() / 18);
     let mut errors = Vec::new();
     let mut at = 6;
     for token in text[6..].split(|&b| b == b' ') {
@@ -151,7 +152,7 @@ fn read_kind(text: &str, at: usize) -> Result<TermKind> {
     let body_at = at + text.len() - body.len();
     let length = match body.bytes().next() {
         Some(b) if b.is_ascii_alphabetic() => {
-            body.bytes().take_while(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b)).count()
+            body.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')).count()
         }
         _ => 0,
     };
@@ -194,8 +195,8 @@ fn read_mechanism(body: &str, name: &str, rest: &str, at: usize) -> Result<Mecha
         let message = format!("`{name}` without {}", if example.starts_with("ip") { "an address" } else { "a domain" });
         SpfError::new(whole.clone(), SpfErrorKind::MissingArgument, message, format!("write `{example}`"))
     };
-    let folded = name.to_ascii_lowercase();
-    match folded.as_str() {
+    let folded = NAMES.iter().find(|known| known.eq_ignore_ascii_case(name)).copied().unwrap_or_default();
+    match folded {
         "all" if rest.is_empty() => Ok(Mechanism::All),
         "all" => {
             let span = rest_at..at + body.len();
@@ -286,9 +287,9 @@ fn read_target(rest: &str, at: usize) -> Result<(Option<DomainSpec>, DualCidr)> 
 
 fn read_prefix(text: &str, limit: u8, at: usize) -> Result<u8> {
     let span = at..at + text.len();
-    let range = format!("a number from 0 to {limit}");
+    let range = || format!("a number from 0 to {limit}");
     if text.is_empty() {
-        return Err(SpfError::new(span, SpfErrorKind::BadPrefix, "`/` without a prefix length", range));
+        return Err(SpfError::new(span, SpfErrorKind::BadPrefix, "`/` without a prefix length", range()));
     }
     let number = text.parse::<u8>().ok().filter(|&n| n <= limit && text.bytes().all(|b| b.is_ascii_digit()));
     match number {
@@ -299,7 +300,7 @@ fn read_prefix(text: &str, limit: u8, at: usize) -> Result<u8> {
         }
         None => {
             let message = format!("`/{text}` is no prefix length");
-            Err(SpfError::new(span, SpfErrorKind::BadPrefix, message, range))
+            Err(SpfError::new(span, SpfErrorKind::BadPrefix, message, range()))
         }
     }
 }

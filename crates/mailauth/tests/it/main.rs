@@ -1,0 +1,8 @@
+//! Evaluations over worlds in memory.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with its first surprise")]
+
+mod conformance;
+mod evaluation;
+mod hostile;
+mod suite;
