@@ -27,14 +27,11 @@ const APPLY: &[&str] = &["apply", "--yes", "--wait", "none"];
 
 const DELAY: Duration = Duration::from_millis(30);
 
-/// 13 records of a mail domain.
+/// 13 records of a mail domain, none of which relies on another: one write for each zone.
 const GROUP: &str =
     "mx = [{ preference = 10, host = \"mx1.elsewhere.test\" }, { preference = 20, host = \"mx2.elsewhere.test\" }]
-spf = { mx = true, ip4 = [\"192.0.2.0/24\"], all = \"~\" }
 dmarc = { policy = \"none\", rua = [\"mailto:dmarc@elsewhere.test\"] }
-mta_sts = { mode = \"testing\", mx = [\"mx1.elsewhere.test\"], id = \"1\" }
 tls_rpt = { rua = [\"mailto:tls@elsewhere.test\"] }
-caa = { issue = [\"ca.example\"], iodef = [\"mailto:ca@elsewhere.test\"] }
 [groups.all.dkim]
 s1 = { cname = \"s1.elsewhere.test.\" }
 s2 = { cname = \"s2.elsewhere.test.\" }
@@ -42,6 +39,22 @@ s2 = { cname = \"s2.elsewhere.test.\" }
 name = \"www\"
 type = \"A\"
 values = [\"192.0.2.1\", \"192.0.2.2\"]
+[[groups.all.records]]
+name = \"www\"
+type = \"AAAA\"
+values = [\"2001:db8::1\"]
+[[groups.all.records]]
+name = \"@\"
+type = \"TXT\"
+values = [\"\\\"site-verification=0123456789abcdef\\\"\"]
+[[groups.all.records]]
+name = \"imap\"
+type = \"CNAME\"
+values = [\"mx1.elsewhere.test.\"]
+[[groups.all.records]]
+name = \"smtp\"
+type = \"CNAME\"
+values = [\"mx1.elsewhere.test.\"]
 [[groups.all.records]]
 name = \"autoconfig\"
 type = \"CNAME\"

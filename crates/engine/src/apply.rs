@@ -218,7 +218,10 @@ impl ZoneTask {
                 return self.end(None);
             }
         };
-        self.whom_of_this_zone().await;
+        if self.context.wait != Wait::None {
+            // Before the first write, to know who was lame already. Without a wait only needs ask, where there are any.
+            self.whom_of_this_zone().await;
+        }
         let went_on = self.stages().await;
         let verification = if went_on { self.verify().await } else { None };
         drop(lock);
