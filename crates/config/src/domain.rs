@@ -237,6 +237,21 @@ pub struct Date {
 }
 
 impl Domain {
+    /// Lets go of the records that are wanted, once claims are made from them: of thousands of domains they are most
+    /// of the memory. Where the domain is and who serves it stays.
+    pub fn forget_records(&mut self) {
+        self.ttls = BTreeMap::new();
+        self.mx = None;
+        self.spf = None;
+        self.dkim = BTreeMap::new();
+        self.dmarc = None;
+        self.report_authorisation = None;
+        self.mta_sts = None;
+        self.tls_rpt = None;
+        self.caa = None;
+        self.records = BTreeMap::new();
+    }
+
     /// The TTL configured for a slot: its own, its kind's, the domain's. `slot` is written as in `ttls`:
     /// `mx`, `dkim.s2026`, `records.www.CNAME`.
     pub fn ttl_of(&self, slot: &str) -> Option<Ttl> {

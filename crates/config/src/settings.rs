@@ -221,6 +221,11 @@ pub struct EffectiveKey {
 }
 
 impl Settings {
+    /// [`Domain::forget_records`] for every domain.
+    pub fn forget_records(&mut self) {
+        self.domains.values_mut().for_each(Domain::forget_records);
+    }
+
     /// The nearest configured domain at or above `name`.
     pub fn domain_above(&self, name: &Name) -> Option<&Domain> {
         crate::domain::nearest(&self.domains, name)

@@ -211,6 +211,20 @@ impl PlanRun {
     }
 }
 
+impl PlanRun {
+    /// [`PlanRun::document`], letting go of each zone as it is told: for a run that ends with it.
+    pub fn into_document(self, tool_version: &str, created: String) -> Document {
+        let counts: Vec<Counts> = self.zones.iter().map(|zone| zone.plan.counts).collect();
+        let mut docs: Vec<ZoneDoc> = Vec::with_capacity(self.zones.len() + self.homeless.len());
+        for zone in self.zones {
+            docs.push(zone.document());
+        }
+        docs.extend(self.homeless);
+        let document = Document::new(tool_version, created, docs, self.findings, &counts);
+        Document { normalize: self.normalize, ..document }
+    }
+}
+
 impl PlannedZone {
     /// The zone's part of the document.
     pub fn document(&self) -> ZoneDoc {

@@ -49,7 +49,7 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
     only(global, &[Format::Text, Format::Json], ui)?;
     // Before the configuration: from there on there is always a document.
     let (saved, names) = split_targets(&args.targets, ui)?;
-    let settings = context::load(global, ui)?;
+    let mut settings = context::load(global, ui)?;
     let domains = match &saved {
         Some(saved) => saved_domains(saved, &settings),
         None => {
@@ -57,6 +57,7 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         }
     };
     let compiled = context::compiled(&settings);
+    settings.forget_records();
     let cx = Run {
         settings: &settings,
         global,

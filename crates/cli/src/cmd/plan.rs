@@ -23,7 +23,7 @@ use super::shared::{on_interrupt, text_options, with_providers};
 
 /// Shows the difference; writes nothing but the file of `--out`.
 pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Code> {
-    let settings = context::load(global, ui)?;
+    let mut settings = context::load(global, ui)?;
     let domains =
         context::selected(&settings, &args.domains, ui).map_err(|zones| not_planned(zones, global.format, ui))?;
     let mut compiled = context::compiled(&settings);
@@ -33,6 +33,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
             not_planned(context::not_looked_at(&settings, &domains, &message, ""), global.format, ui)
         })?);
     }
+    settings.forget_records();
     let providers = registry::providers(&settings);
     let options = options(&args.planning, domains);
     codes::warn_of_unknown(compiled.allow.iter().chain(&options.allow), ui);
@@ -47,7 +48,8 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
         let zones = context::not_looked_at(&settings, &options.domains, INTERRUPTED, "");
         interrupted(zones, global.format, ui)
     })?;
-    let mut document = run.document(env!("CARGO_PKG_VERSION"), context::now());
+    drop(compiled);
+    let mut document = run.into_document(env!("CARGO_PKG_VERSION"), context::now());
     let differences = document.zones.iter().any(|zone| !zone.changes.is_empty());
     document.exit = exit(&document, |zone| {
         if zone.error.is_some() {
