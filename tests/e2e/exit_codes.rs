@@ -194,7 +194,9 @@ fn answered(project: &Project, answer: &str, meanwhile: impl FnOnce()) -> Output
     let mut running = project.start_command(&mut command);
     running.stdout.wait_for_question("[yes/no]");
     meanwhile();
-    running.input().write_all(format!("{answer}\n").as_bytes()).unwrap();
+    // A line end after Ctrl-C would be an answer that may come first.
+    let end = if answer == "\u{3}" { "" } else { "\n" };
+    running.input().write_all(format!("{answer}{end}").as_bytes()).unwrap();
     running.finish()
 }
 
