@@ -6,7 +6,7 @@
 //! **CCP** knows a TTL for the zone alone: RRsets have none, and the zone's is never changed. All changes of a stage
 //! are one call, which is not known to be atomic, so after each error the zone is read again. **CloudDNS** takes all
 //! changes of a stage as one revision, and compares what is to go in the same step; how it spells records is
-//! taken from the zone ([`clouddns`]). **PTR** is set for one address at a time; each address that an account
+//! taken from the zone (`clouddns`). **PTR** is set for one address at a time; each address that an account
 //! holds appears as a zone of its own ([`mailzone_provider::reverse`]).
 //!
 //! A zone whose place cannot be told is listed too: reading it gives the reason, while others go on.

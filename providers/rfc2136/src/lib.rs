@@ -1,8 +1,9 @@
 //! RFC 2136 servers as a provider: AXFR and UPDATE with TSIG.
 //!
 //! A zone is read by transfer. Where the server refuses one there is no snapshot, since questions cannot show
-//! what else the zone holds; the sets that a plan is about are asked for one by one ([`questions`]). A batch is one UPDATE whose prerequisites are the RRsets as the plan saw
-//! them, foreign values included, so the server compares and writes in one step, all or nothing.
+//! what else the zone holds; the sets that a plan is about are asked for one by one (`questions`). A batch is one
+//! UPDATE whose prerequisites are the RRsets as the plan saw them, foreign values included, so the server compares and
+//! writes in one step, all or nothing.
 //!
 //! What does not fit into one message (64 KiB, some 500 changes) is refused and not split: two
 //! messages are neither one step nor all or nothing.

@@ -1,7 +1,7 @@
 //! The laws: of any zone and any batch of changes, everything that is not changed is stored afterwards as it was,
 //! and the changes are there; a batch of which one set was edited meanwhile writes nothing; the way back is open.
 //!
-//! [`hold`] makes zones and batches up. What fails is made smaller and printed as a text that [`holds`] takes:
+//! [`Law::hold`] makes zones and batches up. What fails is made smaller and printed as a text that [`holds`] takes:
 //!
 //! - `= OWNER TTL TYPE DATA`: a record of the zone
 //! - `! OWNER TTL TYPE DATA`: a value that the changed set shall have, `! OWNER - TYPE` none
