@@ -14,6 +14,8 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("record", &[], &[]),
     ("provider", &["record"], &[]),
     ("mailauth", &["record"], &[]),
+    ("audit", &["record", "mailauth"], &[]),
+    ("observe", &["record", "mailauth", "wire", "probe", "audit"], &["server"]),
     ("config", &["record", "mailauth"], &[]),
     ("plan", &["record", "provider", "mailauth"], &[]),
     ("wire", &["record"], &[]),
@@ -43,7 +45,7 @@ const TOP: &str = "mailzone";
 const FOR_TESTS: &[&str] = &["mailzone-conformance", "mailzone-emulated", "mailzone-interop"];
 
 /// Crates that do nothing but compute.
-const PURE: &[&str] = &["record", "mailauth", "plan", "report", "config"];
+const PURE: &[&str] = &["record", "mailauth", "audit", "plan", "report", "config"];
 
 /// Second crypto and TLS libraries, second runtimes, and what the DNS library's own client would bring.
 const BANNED: &[&str] = &["openssl", "openssl-sys", "native-tls", "hickory-client", "hickory-resolver", "async-std"];

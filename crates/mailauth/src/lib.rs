@@ -16,15 +16,18 @@ pub mod ptr;
 pub mod records;
 pub mod report_authorisation;
 pub mod report_uri;
+pub mod rules;
 mod set;
 pub mod spf;
 pub mod tag_list;
 pub mod tls_rpt;
 pub mod tlsa;
 mod txt;
+mod use_of_mail;
 
 pub use finding::{Effect, Finding, Severity};
 pub use kind::{Class, Detail, Difference, Equality, Kind, KindId, LiveSlot, Recognition};
+pub use use_of_mail::MailUse;
 
 /// Every kind, in the order in which slots are listed.
 pub static KINDS: &[&dyn Kind] = &[

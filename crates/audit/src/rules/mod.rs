@@ -1,0 +1,14 @@
+//! The rules, one module for each area.
+
+mod common;
+#[cfg(test)]
+mod testing;
+mod tls_rpt;
+
+use crate::{Area, Inquiry};
+
+/// A rule, and what it is about.
+pub(crate) type Rule = (Area, fn(&mut Inquiry<'_>));
+
+/// Every rule, in the order in which they run. A new area is one module and one line here.
+pub(crate) const RULES: &[Rule] = &[(Area::TlsRpt, tls_rpt::check)];

@@ -1,0 +1,1 @@
+//! Looks up what an audit wants to know: DNS answers, served policies, mail servers, certificates.
