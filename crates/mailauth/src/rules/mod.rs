@@ -2,6 +2,18 @@
 //!
 //! The codes are those of the project's rule book. `docs/findings.md` is made from these tables.
 
+mod blocklist;
+mod bulk;
+mod caa;
+mod dane;
+mod delegation;
+mod dnssec;
+mod mta_sts;
+mod mx;
+mod park;
+mod ptr;
+mod smtp;
+mod srv;
 mod tls_rpt;
 
 use crate::finding::Severity;
@@ -43,7 +55,21 @@ pub enum DecidedBy {
 }
 
 /// Every rule, by area. A new code is one entry in its area's table.
-pub const TABLES: &[&[Rule]] = &[tls_rpt::RULES];
+pub const TABLES: &[&[Rule]] = &[
+    tls_rpt::RULES,
+    mx::RULES,
+    mta_sts::RULES,
+    dane::RULES,
+    srv::RULES,
+    caa::RULES,
+    ptr::RULES,
+    dnssec::RULES,
+    park::RULES,
+    bulk::RULES,
+    delegation::RULES,
+    smtp::RULES,
+    blocklist::RULES,
+];
 
 /// Every rule, in the order of the tables.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
