@@ -3,7 +3,9 @@
 //! Each kind is one module and one line in [`KINDS`]. The rules and their numbers (`SPF-02`) are those
 //! of the project's rule book; the standards are named where they are applied.
 
+pub mod bimi;
 pub mod caa;
+pub mod client_settings;
 pub mod dkim;
 pub mod dmarc;
 pub mod finding;
@@ -17,6 +19,7 @@ pub mod records;
 pub mod report_authorisation;
 pub mod report_uri;
 pub mod rules;
+pub mod sender;
 mod set;
 pub mod spf;
 pub mod tag_list;
@@ -38,8 +41,11 @@ pub static KINDS: &[&dyn Kind] = &[
     &report_authorisation::ReportAuthorisation,
     &mta_sts::MtaSts,
     &tls_rpt::TlsRpt,
+    &bimi::Bimi,
     &tlsa::TlsAssociations,
     &caa::CertificateAuthorities,
+    &client_settings::ClientSettings,
+    &sender::Sender,
     &host::Hosts,
     &ptr::Pointers,
     &records::Records,
