@@ -162,7 +162,11 @@ impl<'a> Inquiry<'a> {
     }
 
     /// A finding as it is, such as one that a record kind made.
-    pub fn add(&mut self, finding: Finding) {
+    pub fn add(&mut self, mut finding: Finding) {
+        // Kinds name their owner with the final dot.
+        if let Some(name) = finding.subject.strip_suffix('.').filter(|name| !name.is_empty()) {
+            finding.subject = name.to_owned();
+        }
         self.findings.push((self.area, finding));
     }
 

@@ -22,6 +22,7 @@ pub use facts::{
 };
 pub use inquiry::{Inquiry, Wish};
 pub use report::{Area, Audit, Note, unchecked};
+pub use rules::changes;
 pub use subject::{Scope, Selector, SelectorSource, SendingHost, Subject};
 
 /// Judges `subject` by `facts`. The same input gives the same result, in the same order.

@@ -1,11 +1,14 @@
 //! The rules, one module for each area.
 
+mod change;
 mod common;
 #[cfg(test)]
 mod testing;
 mod tls_rpt;
 
 use crate::{Area, Inquiry};
+
+pub use change::changes;
 
 /// A rule, and what it is about.
 pub(crate) type Rule = (Area, fn(&mut Inquiry<'_>));

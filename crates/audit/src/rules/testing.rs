@@ -1,11 +1,17 @@
 //! A small world for the tests of rules: one zone, everything else does not exist.
 
 use mailzone_mailauth::Finding;
-use mailzone_mailauth::lookup::{Answer, Answers, Overlay, ZoneData};
+use mailzone_mailauth::lookup::{Answer, Answers, Lookup, Overlay, ZoneData};
 use mailzone_record::Name;
 use mailzone_record::zonefile::ZoneFile;
 
 use crate::{Audit, Facts, Scope, Subject, audit};
+
+/// An RSA key of 2048 bits in base64, as two strings of a TXT record in a zone file.
+pub(crate) const KEY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAmzdtk8y2DjW3scdQGVB3dAdGak+wlVewhM+N+353Sd0gS+08shYi9m2ggDCsaFcAy+S/l/32dswddaqvf3Z7baUkeC8RPhLmSbEkXiFM6Ae/9weDyAXDEAI/t/Lhoao80hl0e4JnDXiA3XpCh28mxAME7Woi\" \"FYqwOUZsUo+ez1MzVYC7k1M/FOWCH93X4v9P611T6Wzk5Oy5mTAIp9f2QLXDk+NBa6v14X5hUth1kuU0HCBwslO6g5wTLxWHrcupQAyouauSqdr/3+Kl5ylZy/YAmPQpcjMk/jFImcbRWsyHr3P6g5fnj6mMdXey0Cg3P3hzGSHxNOm4EDZ02FrjQwIDAQAB";
+
+/// Another.
+pub(crate) const OTHER_KEY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAk+2NPzrKj0och8vTnEdyX9YXNp/NoWpEwIFp/BgA/Js64OeDFll+O0T7P/EDX44VhQy++WI9K8XZkkixme/b7lny+kBARjbXaNS56e11pE6EwbWnad4EDyC4eS4nqyhSuevNXD0JAB6fJqGTkwRDkq23TFqU\" \"rMoAbbYv4J56uhez5db8jV8PbGBUW5geQwny10pKgZ0iyrExCc0O0NuadcRMfvGVwI6KIGE0y4S1uKD9ZZvoERTGK3Y/W93/XmklzHXg6pWkiB7MBZcek84Oirc5GRzrAQJHqqsJRPZ34JdXcJ0IdSaTDlvLnDP6331Ha1/zzreHc6uzcdRohBXAewIDAQAB";
 
 /// The zone `example.test`, and what was looked up.
 pub(crate) struct World {
@@ -34,10 +40,14 @@ impl World {
         Self { zones, subject: Subject::new(Name::parse("example.test").unwrap(), scope), facts: Facts::default() }
     }
 
+    /// The DNS of this world.
+    pub(crate) fn lookup(&self) -> impl Lookup + '_ {
+        Overlay { over: self.zones.as_slice(), base: Answers::otherwise(Answer::NxDomain) }
+    }
+
     /// The audit of `example.test`.
     pub(crate) fn audit(&self) -> Audit {
-        let nothing_else = Answers::otherwise(Answer::NxDomain);
-        audit(&self.subject, &self.facts, &Overlay { over: self.zones.as_slice(), base: nothing_else })
+        audit(&self.subject, &self.facts, &self.lookup())
     }
 
     /// The findings of this code; at least one.

@@ -2,17 +2,23 @@
 //!
 //! The codes are those of the project's rule book. `docs/findings.md` is made from these tables.
 
+mod bimi;
 mod blocklist;
 mod bulk;
 mod caa;
 mod dane;
 mod delegation;
+mod dkim;
+mod dmarc;
 mod dnssec;
+mod guards;
 mod mta_sts;
 mod mx;
+mod own;
 mod park;
 mod ptr;
 mod smtp;
+mod spf;
 mod srv;
 mod tls_rpt;
 
@@ -56,6 +62,10 @@ pub enum DecidedBy {
 
 /// Every rule, by area. A new code is one entry in its area's table.
 pub const TABLES: &[&[Rule]] = &[
+    spf::RULES,
+    dkim::RULES,
+    dmarc::RULES,
+    bimi::RULES,
     tls_rpt::RULES,
     mx::RULES,
     mta_sts::RULES,
@@ -69,6 +79,8 @@ pub const TABLES: &[&[Rule]] = &[
     delegation::RULES,
     smtp::RULES,
     blocklist::RULES,
+    guards::RULES,
+    own::RULES,
 ];
 
 /// Every rule, in the order of the tables.
