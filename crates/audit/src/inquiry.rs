@@ -8,8 +8,8 @@ use mailzone_mailauth::{Finding, Severity, rules};
 use mailzone_record::{Name, Rdata, RecordType};
 
 use crate::facts::{Document, Failure, PolicyAnswer, SmtpSession, Validation, ZoneServers};
-use crate::report::{Area, Audit, Note, Open};
-use crate::{Facts, Subject};
+use crate::report::{Area, Audit, Measured, Note, Open};
+use crate::{Facts, Measure, Subject};
 
 /// Something that a rule needs and that is not known yet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,6 +37,7 @@ pub struct Inquiry<'a> {
     findings: Vec<(Area, Finding)>,
     notes: Vec<Note>,
     open: BTreeMap<(Area, String), BTreeSet<Wish>>,
+    measures: BTreeMap<Measure, Measured>,
     topic: String,
 }
 
@@ -50,6 +51,7 @@ impl<'a> Inquiry<'a> {
             findings: Vec::new(),
             notes: Vec::new(),
             open: BTreeMap::new(),
+            measures: BTreeMap::new(),
             topic: String::new(),
         }
     }
@@ -175,12 +177,17 @@ impl<'a> Inquiry<'a> {
         self.notes.push(Note { area: self.area, subject: subject.into(), text: text.into() });
     }
 
+    /// How much of something good was seen, in percent, and what that was. Not to be called where that is not known.
+    pub fn measure(&mut self, measure: Measure, share: u8, why: impl Into<String>) {
+        self.measures.insert(measure, Measured { share: share.min(100), why: why.into() });
+    }
+
     pub(crate) fn finish(self) -> Audit {
         let mut findings = self.findings;
         findings.sort();
         findings.dedup();
         let open = self.open.into_iter().map(|((area, topic), wishes)| Open { area, topic, wishes });
-        Audit { findings, notes: self.notes, open: open.collect() }
+        Audit { findings, notes: self.notes, open: open.collect(), measures: self.measures }
     }
 
     fn wish<T>(&mut self, wish: Wish) -> Option<T> {

@@ -8,21 +8,25 @@
 //! A rule is a function in [`rules`](crate) for its area; its code, meaning and remedy stand in
 //! [`mailzone_mailauth::rules`].
 
+mod checklist;
 mod facts;
 mod inquiry;
 mod report;
 mod rules;
+mod scores;
 mod subject;
 
 use mailzone_mailauth::lookup::Lookup;
 
+pub use checklist::{CheckItem, CheckState, DEMANDS, Demand, checklist};
 pub use facts::{
     Certificate, DelegationSigner, Document, Facts, Failure, NameServer, PolicyAnswer, Security, ServerState,
     SmtpSession, Validation, ZoneServers,
 };
 pub use inquiry::{Inquiry, Wish};
-pub use report::{Area, Audit, Note, unchecked};
+pub use report::{Area, Audit, Measured, Note, Open, unchecked};
 pub use rules::changes;
+pub use scores::{Measure, Part, ScoreArea, Scores, WEIGHTS, Weight, scores};
 pub use subject::{Scope, Selector, SelectorSource, SendingHost, Subject};
 
 /// Judges `subject` by `facts`. The same input gives the same result, in the same order.

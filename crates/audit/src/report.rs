@@ -1,12 +1,12 @@
 //! What comes of an audit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mailzone_mailauth::{Finding, Severity};
 use mailzone_record::Name;
 use serde::Serialize;
 
-use crate::Wish;
+use crate::{Measure, Wish};
 
 /// The result of an audit. While wishes are open it is preliminary.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,17 @@ pub struct Audit {
     pub notes: Vec<Note>,
     /// What is not known.
     pub open: Vec<Open>,
+    /// How much of what is good practice was seen; what is not in here is not known.
+    pub measures: BTreeMap<Measure, Measured>,
+}
+
+/// How much of a [`Measure`] was seen, and what that was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Measured {
+    /// Percent, at most 100.
+    pub share: u8,
+    /// What was seen, in a few words.
+    pub why: String,
 }
 
 /// Something seen that is worth telling.
