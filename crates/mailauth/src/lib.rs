@@ -12,6 +12,7 @@ pub mod finding;
 pub mod host;
 pub mod kind;
 pub mod lookup;
+pub mod message;
 pub mod mta_sts;
 pub mod mx;
 pub mod ptr;
