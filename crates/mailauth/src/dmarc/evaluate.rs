@@ -3,6 +3,7 @@
 use std::fmt;
 
 use mailzone_record::Name;
+use serde::Serialize;
 
 use super::alignment::{Aligned, align};
 use super::discovery::{Discovery, Disposition, discovery};
@@ -32,7 +33,8 @@ pub struct Authentication<'a> {
 }
 
 /// What an authentication came to, as far as DMARC cares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// It passed.
     Pass,
@@ -43,7 +45,8 @@ pub enum Outcome {
 }
 
 /// The results of RFC 7489 section 11.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DmarcResult {
     /// No record applies.
     None,
@@ -184,7 +187,8 @@ impl From<SpfResult> for Outcome {
 }
 
 impl Outcome {
-    const fn as_word(self) -> &'static str {
+    /// The outcome's name, as in `Authentication-Results`.
+    pub const fn as_word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
             Self::Fail => "fail",
