@@ -14,6 +14,7 @@ mod inquiry;
 mod report;
 mod rules;
 mod scores;
+mod simulate;
 mod subject;
 
 use mailzone_mailauth::lookup::Lookup;
@@ -27,7 +28,8 @@ pub use inquiry::{Inquiry, Wish};
 pub use report::{Area, Audit, Measured, Note, Open, unchecked};
 pub use rules::changes;
 pub use scores::{Measure, Part, ScoreArea, Scores, WEIGHTS, Weight, scores};
-pub use subject::{Scope, Selector, SelectorSource, SendingHost, Subject};
+pub use simulate::{Sample, SignatureOutcome, Simulation, key_state, simulate, simulate_sender};
+pub use subject::{Scope, Selector, SelectorSource, Sender, SendingHost, Subject};
 
 /// Judges `subject` by `facts`. The same input gives the same result, in the same order.
 pub fn audit(subject: &Subject, facts: &Facts, dns: &dyn Lookup) -> Audit {

@@ -17,6 +17,8 @@ pub struct Subject {
     pub selectors: Vec<Selector>,
     /// The hosts that send its mail, where known.
     pub hosts: Vec<SendingHost>,
+    /// The senders of its mail that are known by name.
+    pub senders: Vec<Sender>,
     /// BIMI selectors to look at; `default` is always looked at.
     pub bimi_selectors: Vec<String>,
     /// Whether it sends in bulk: what large receivers ask of such senders are errors then (rule book 16).
@@ -58,6 +60,25 @@ pub struct SendingHost {
     pub helo: Option<Name>,
 }
 
+/// Somebody who sends mail with the domain in `From`: what a list of senders says (`docs/simulate.md`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// What the list calls it.
+    pub name: String,
+    /// The addresses that it sends from.
+    pub addresses: Vec<IpAddr>,
+    /// What it says in HELO.
+    pub helo: Option<Name>,
+    /// The domain of its envelope senders; `None`: the author domain.
+    pub envelope_domain: Option<Name>,
+    /// Whose key it signs with: domain and selector.
+    pub dkim: Option<(Name, String)>,
+    /// The domain in `From`.
+    pub author_domain: Name,
+    /// Whether its mail must pass.
+    pub required: bool,
+}
+
 /// Which areas need more than the DNS of the domain, and are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
@@ -81,6 +102,7 @@ impl Subject {
             mail: None,
             selectors: Vec::new(),
             hosts: Vec::new(),
+            senders: Vec::new(),
             bimi_selectors: Vec::new(),
             bulk: false,
             policy: None,

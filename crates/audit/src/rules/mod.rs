@@ -2,6 +2,10 @@
 
 mod change;
 mod common;
+mod hosts;
+mod mx;
+mod senders;
+mod spf;
 #[cfg(test)]
 mod testing;
 mod tls_rpt;
@@ -14,4 +18,5 @@ pub use change::changes;
 pub(crate) type Rule = (Area, fn(&mut Inquiry<'_>));
 
 /// Every rule, in the order in which they run. A new area is one module and one line here.
-pub(crate) const RULES: &[Rule] = &[(Area::TlsRpt, tls_rpt::check)];
+pub(crate) const RULES: &[Rule] =
+    &[(Area::Mx, mx::check), (Area::Spf, spf::check), (Area::Dmarc, senders::check), (Area::TlsRpt, tls_rpt::check)];
