@@ -2,8 +2,8 @@
 
 use mailzone_mailauth::Finding;
 use mailzone_mailauth::lookup::{Answer, Answers, Lookup, Overlay, ZoneData};
-use mailzone_record::Name;
 use mailzone_record::zonefile::ZoneFile;
+use mailzone_record::{Name, RecordType};
 
 use crate::{Audit, Facts, Scope, Subject, audit};
 
@@ -16,6 +16,7 @@ pub(crate) const OTHER_KEY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA
 /// The zone `example.test`, and what was looked up.
 pub(crate) struct World {
     zones: Vec<ZoneData>,
+    elsewhere: Answers,
     pub(crate) subject: Subject,
     pub(crate) facts: Facts,
 }
@@ -37,12 +38,27 @@ impl World {
         });
         let zones = zones.collect();
         let scope = Scope { completeness: true, ..Scope::DNS };
-        Self { zones, subject: Subject::new(Name::parse("example.test").unwrap(), scope), facts: Facts::default() }
+        Self {
+            zones,
+            elsewhere: Answers::otherwise(Answer::NxDomain),
+            subject: Subject::new(Name::parse("example.test").unwrap(), scope),
+            facts: Facts::default(),
+        }
+    }
+
+    /// The DNS has no answer for a name outside of the zones.
+    pub(crate) fn fails(&mut self, name: &str, rtype: RecordType) {
+        self.elsewhere.insert(Name::parse(name).unwrap(), rtype, Answer::TempError);
+    }
+
+    /// The zones alone: what is elsewhere is not known.
+    pub(crate) fn zone_data(&self) -> &[ZoneData] {
+        &self.zones
     }
 
     /// The DNS of this world.
     pub(crate) fn lookup(&self) -> impl Lookup + '_ {
-        Overlay { over: self.zones.as_slice(), base: Answers::otherwise(Answer::NxDomain) }
+        Overlay { over: self.zone_data(), base: &self.elsewhere }
     }
 
     /// The audit of `example.test`.
