@@ -345,11 +345,10 @@ mod tests {
         World::new("@ 172800 MX 10 mail\nmail A 192.0.2.25").finds("MX-13").only();
         let mut world = World::new("@ 60 MX 10 mail\nmail A 192.0.2.25");
         world.lacks("MX-13");
-        world.facts.now = 10_000_000;
         let key = RRsetKey { name: world.subject.domain.clone(), rtype: RecordType::MX };
-        world.subject.since.insert(key.clone(), 9_900_000);
+        world.subject.since.insert(key.clone(), World::NOW - 86_400);
         world.lacks("MX-13");
-        world.subject.since.insert(key, 9_000_000);
+        world.subject.since.insert(key, World::NOW - 30 * 86_400);
         world.finds("MX-13").only();
     }
 }

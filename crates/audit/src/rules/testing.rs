@@ -5,7 +5,7 @@ use mailzone_mailauth::lookup::{Answer, Answers, Lookup, Overlay, ZoneData};
 use mailzone_record::zonefile::ZoneFile;
 use mailzone_record::{Name, RecordType};
 
-use crate::{Audit, Facts, Scope, Subject, audit};
+use crate::{Audit, Certificate, Facts, Failure, Scope, SmtpSession, Subject, audit};
 
 /// An RSA key of 2048 bits in base64, as two strings of a TXT record in a zone file.
 pub(crate) const KEY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAmzdtk8y2DjW3scdQGVB3dAdGak+wlVewhM+N+353Sd0gS+08shYi9m2ggDCsaFcAy+S/l/32dswddaqvf3Z7baUkeC8RPhLmSbEkXiFM6Ae/9weDyAXDEAI/t/Lhoao80hl0e4JnDXiA3XpCh28mxAME7Woi\" \"FYqwOUZsUo+ez1MzVYC7k1M/FOWCH93X4v9P611T6Wzk5Oy5mTAIp9f2QLXDk+NBa6v14X5hUth1kuU0HCBwslO6g5wTLxWHrcupQAyouauSqdr/3+Kl5ylZy/YAmPQpcjMk/jFImcbRWsyHr3P6g5fnj6mMdXey0Cg3P3hzGSHxNOm4EDZ02FrjQwIDAQAB";
@@ -22,6 +22,11 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// The time in it.
+    pub(crate) const NOW: i64 = 1_800_000_000;
+    /// A year later.
+    pub(crate) const LATER: i64 = Self::NOW + 365 * 86_400;
+
     /// Lines of a zone file: name, type, data. Names are relative to `example.test`.
     pub(crate) fn new(lines: &str) -> Self {
         Self::zones(&[("example.test", lines)])
@@ -42,7 +47,7 @@ impl World {
             zones,
             elsewhere: Answers::otherwise(Answer::NxDomain),
             subject: Subject::new(Name::parse("example.test").unwrap(), scope),
-            facts: Facts::default(),
+            facts: Facts { now: Self::NOW, ..Facts::default() },
         }
     }
 
@@ -54,6 +59,11 @@ impl World {
     /// The zones alone: what is elsewhere is not known.
     pub(crate) fn zone_data(&self) -> &[ZoneData] {
         &self.zones
+    }
+
+    /// What a host says at port 25.
+    pub(crate) fn says(&mut self, host: &str, address: &str, said: Result<SmtpSession, Failure>) {
+        self.facts.smtp.insert((Name::parse(host).unwrap(), address.parse().unwrap()), said);
     }
 
     /// The DNS of this world.
@@ -90,5 +100,31 @@ impl Found {
     pub(crate) fn only(&self) -> &Finding {
         assert_eq!(self.0.len(), 1, "{:#?}", self.0);
         &self.0[0]
+    }
+}
+
+/// A certificate of a public authority.
+pub(crate) fn certificate(names: &[&str], not_after: i64) -> Certificate {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    Certificate {
+        der: format!("certificate {}", names.join(" ")).into_bytes(),
+        public_key: format!("key {}", names.join(" ")).into_bytes(),
+        names,
+        issuer: "Let's Encrypt".to_owned(),
+        is_authority: false,
+        not_before: 0,
+        not_after,
+    }
+}
+
+/// A mail server that is as it ought to be.
+pub(crate) fn session(host: &str) -> SmtpSession {
+    SmtpSession {
+        banner: format!("{host} ESMTP"),
+        extensions: vec!["STARTTLS".to_owned()],
+        starttls: true,
+        tls_version: Some("TLSv1.3".to_owned()),
+        chain: vec![certificate(&[host], World::LATER)],
+        ..SmtpSession::default()
     }
 }
