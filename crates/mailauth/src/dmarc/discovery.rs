@@ -189,7 +189,7 @@ impl Discovery {
                 Place::AuthorDomain
             } else if Some(&visit.domain) == organizational {
                 Place::OrganizationalDomain
-            } else if self.reader == Reader::Rfc9989 && psd(&visit.found) == Psd::Yes {
+            } else if psd(&visit.found) == Psd::Yes {
                 Place::PublicSuffixDomain
             } else {
                 return None;
