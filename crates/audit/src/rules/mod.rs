@@ -4,7 +4,9 @@ mod change;
 mod common;
 mod hosts;
 mod mx;
+mod ptr;
 mod senders;
+mod smtp;
 mod spf;
 #[cfg(test)]
 mod testing;
@@ -18,5 +20,11 @@ pub use change::changes;
 pub(crate) type Rule = (Area, fn(&mut Inquiry<'_>));
 
 /// Every rule, in the order in which they run. A new area is one module and one line here.
-pub(crate) const RULES: &[Rule] =
-    &[(Area::Mx, mx::check), (Area::Spf, spf::check), (Area::Dmarc, senders::check), (Area::TlsRpt, tls_rpt::check)];
+pub(crate) const RULES: &[Rule] = &[
+    (Area::Mx, mx::check),
+    (Area::Ptr, ptr::check),
+    (Area::Smtp, smtp::check),
+    (Area::Spf, spf::check),
+    (Area::Dmarc, senders::check),
+    (Area::TlsRpt, tls_rpt::check),
+];
