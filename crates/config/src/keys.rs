@@ -1,6 +1,7 @@
 //! Every key of the file, once: the structural check, the nearest-key hint and the JSON Schema all read
 //! these tables, so they cannot drift apart.
 
+mod client;
 mod providers;
 
 pub(crate) use providers::PROVIDER_TYPES;
@@ -38,6 +39,8 @@ pub(crate) enum Shape {
         key: &'static TextKind,
         value: &'static Shape,
     },
+    /// A table of presets, each a table of that preset's parameters.
+    Senders,
     /// Alternatives; no two of them of one TOML type.
     OneOf(&'static [Shape]),
 }
@@ -268,13 +271,7 @@ static GROUP_TABLE: TableSpec = TableSpec { name: "a group", scope: GROUP, ..dom
 static DOMAIN_TABLE: TableSpec = TableSpec { name: "a domain", scope: DOMAIN, ..domain_table() };
 
 const fn domain_table() -> TableSpec {
-    TableSpec {
-        name: "",
-        keys: DOMAIN_KEYS,
-        later: &["bimi", "client_settings", "senders"],
-        never: &[],
-        scope: ANYWHERE,
-    }
+    TableSpec { name: "", keys: DOMAIN_KEYS, later: &[], never: &[], scope: ANYWHERE }
 }
 
 /// The keys of a domain, also of the tables that bring keys to domains.
@@ -326,10 +323,30 @@ pub(crate) static DOMAIN_KEYS: &[Key] = &[
     ),
     key("mta_sts", Shape::OneOf(&[ABSENT_OR_UNMANAGED, Shape::Table(&MTA_STS)]), "MTA-STS (RFC 8461)."),
     key("tls_rpt", Shape::OneOf(&[Shape::Text(&texts::TLS_RPT), Shape::Table(&TLS_RPT)]), "TLS reporting (RFC 8460)."),
+    joined(
+        Join::Entries,
+        key(
+            "bimi",
+            Shape::Map {
+                key: &texts::BIMI_SELECTOR,
+                value: &Shape::OneOf(&[Shape::Text(&texts::BIMI), Shape::Table(&client::BIMI)]),
+            },
+            "Logos by selector (BIMI); the usual one is default.",
+        ),
+    ),
     key(
         "caa",
         Shape::OneOf(&[ABSENT_OR_UNMANAGED, Shape::Table(&CAA)]),
         "CAA (RFC 8659), by property tag; an empty list says that there shall be none of the tag.",
+    ),
+    key(
+        "client_settings",
+        Shape::OneOf(&[ABSENT_OR_UNMANAGED, Shape::Table(&client::CLIENT_SETTINGS)]),
+        "How mail programs find their servers: SRV (RFC 6186, 8314, 6764), autoconfig, autodiscover.",
+    ),
+    joined(
+        Join::Entries,
+        key("senders", Shape::Senders, "Services that send for the domain, by preset; `mailzone senders` lists them."),
     ),
     key("nameservers", list(&SERVER), "Servers to ask instead of the delegation."),
     key("delegated", Shape::Bool, "false while the parent does not name the provider's servers yet."),

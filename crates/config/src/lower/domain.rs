@@ -58,7 +58,7 @@ impl Lowering<'_, '_> {
         }
         let zone = keys.leaf("zone").and_then(|leaf| Some(leaf.with(texts::name(leaf.node.text()?).ok()?)));
         self.zone_above(name, zone.as_ref());
-        let domain = Domain {
+        let mut domain = Domain {
             name: name.clone(),
             place: place.clone(),
             zone,
@@ -84,12 +84,16 @@ impl Lowering<'_, '_> {
                 .and_then(|leaf| Some(leaf.with(report_authorisation(leaf.node.text()?)?))),
             mta_sts: keys.items.get("mta_sts").and_then(|item| self.mta_sts(item)),
             tls_rpt: keys.items.get("tls_rpt").and_then(|item| self.tls_rpt(item)),
+            bimi: self.bimi(keys.table("bimi")),
             caa: keys.items.get("caa").and_then(caa),
+            client_settings: self.client_settings(keys.items.get("client_settings")),
+            senders: BTreeMap::new(),
             records: self.records(name, keys.table("records")),
             allow: allow(name, keys.table("allow")),
             effective,
             provider: provider?,
         };
+        self.senders(&mut domain, keys);
         known.then_some(domain)
     }
 
@@ -214,15 +218,17 @@ pub(super) fn repeated_entries(layer: &Node<'_>, report: &mut Report) {
     if let Some(list) = layer.get("allow") {
         repeated(&list, allow_key, "permission", report);
     }
-    let mut selectors: BTreeMap<String, Place> = BTreeMap::new();
-    let mut keys: Vec<_> = layer.get("dkim").iter().flat_map(Node::entries).collect();
-    keys.sort_by_key(|(_, place, _)| place.start);
-    for (key, place, _) in keys {
-        let Ok(selector) = texts::selector(key) else { continue };
-        match selectors.get(&selector) {
-            Some(first) => twice(&format!("the selector {selector}"), place, first.clone(), report),
-            None => {
-                selectors.insert(selector, place);
+    for (table, what) in [("dkim", "selector"), ("bimi", "BIMI selector"), ("senders", "sender")] {
+        let mut selectors: BTreeMap<String, Place> = BTreeMap::new();
+        let mut keys: Vec<_> = layer.get(table).iter().flat_map(Node::entries).collect();
+        keys.sort_by_key(|(_, place, _)| place.start);
+        for (key, place, _) in keys {
+            let Ok(selector) = texts::selector(key) else { continue };
+            match selectors.get(&selector) {
+                Some(first) => twice(&format!("the {what} {selector}"), place, first.clone(), report),
+                None => {
+                    selectors.insert(selector, place);
+                }
             }
         }
     }

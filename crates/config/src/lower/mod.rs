@@ -2,10 +2,12 @@
 //!
 //! What `check` has already refused is passed over in silence here: every function reads what it can.
 
+mod client;
 mod dkim;
 mod domain;
 mod mail;
 mod providers;
+mod senders;
 mod services;
 
 use std::collections::{BTreeMap, HashMap};

@@ -3,6 +3,7 @@
 mod domain;
 mod host;
 mod reports;
+mod senders;
 
 use std::collections::HashMap;
 
@@ -72,6 +73,7 @@ pub fn compile(settings: &Settings, today: (i32, u8, u8)) -> Compiled {
     let authorisations = reports::authorisations(settings);
     for domain in settings.domains.values() {
         let facts = domain::claims(settings, domain, &authorisations, &mut compiled.claims);
+        compiled.remarks.extend(senders::remarks(domain));
         domain::allows(domain, today, &mut compiled.allow, &mut compiled.expired);
         compiled.domains.push(CompiledDomain {
             provider: domain.provider.value.clone(),
