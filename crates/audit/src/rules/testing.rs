@@ -5,7 +5,9 @@ use mailzone_mailauth::lookup::{Answer, Answers, Lookup, Overlay, ZoneData};
 use mailzone_record::zonefile::ZoneFile;
 use mailzone_record::{Name, RecordType};
 
-use crate::{Audit, Certificate, Facts, Failure, Scope, SmtpSession, Subject, audit};
+use crate::{
+    Audit, Certificate, DelegationSigner, Facts, Failure, Scope, Security, SmtpSession, Subject, Validation, audit,
+};
 
 /// An RSA key of 2048 bits in base64, as two strings of a TXT record in a zone file.
 pub(crate) const KEY: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAmzdtk8y2DjW3scdQGVB3dAdGak+wlVewhM+N+353Sd0gS+08shYi9m2ggDCsaFcAy+S/l/32dswddaqvf3Z7baUkeC8RPhLmSbEkXiFM6Ae/9weDyAXDEAI/t/Lhoao80hl0e4JnDXiA3XpCh28mxAME7Woi\" \"FYqwOUZsUo+ez1MzVYC7k1M/FOWCH93X4v9P611T6Wzk5Oy5mTAIp9f2QLXDk+NBa6v14X5hUth1kuU0HCBwslO6g5wTLxWHrcupQAyouauSqdr/3+Kl5ylZy/YAmPQpcjMk/jFImcbRWsyHr3P6g5fnj6mMdXey0Cg3P3hzGSHxNOm4EDZ02FrjQwIDAQAB";
@@ -126,5 +128,15 @@ pub(crate) fn session(host: &str) -> SmtpSession {
         tls_version: Some("TLSv1.3".to_owned()),
         chain: vec![certificate(&[host], World::LATER)],
         ..SmtpSession::default()
+    }
+}
+
+/// A zone that validates.
+pub(crate) fn secure() -> Validation {
+    Validation {
+        security: Security::Secure,
+        ds: vec![DelegationSigner { key_tag: 1, algorithm: 13, digest_type: 2 }],
+        keys: vec![(1, 13), (2, 13)],
+        signatures_end: Some(World::LATER),
     }
 }
