@@ -163,6 +163,21 @@ impl<'a> Inquiry<'a> {
         self.add(Finding::new(code, severity, subject, message, remedy, reference));
     }
 
+    /// A finding with a remedy that fits better than its rule's, where there is one.
+    pub fn find_with(
+        &mut self,
+        code: &str,
+        subject: impl Into<String>,
+        message: impl Into<String>,
+        remedy: Option<String>,
+    ) {
+        let rule = rules::rule(code);
+        let severity = rule.map_or(Severity::Warning, |rule| rule.severity);
+        let remedy = remedy.unwrap_or_else(|| rule.map_or(String::new(), |rule| rule.remedy.to_owned()));
+        let reference = rule.map_or("", |rule| rule.reference);
+        self.add(Finding::new(code, severity, subject, message, remedy, reference));
+    }
+
     /// A finding as it is, such as one that a record kind made.
     pub fn add(&mut self, mut finding: Finding) {
         // Kinds name their owner with the final dot.
