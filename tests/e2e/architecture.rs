@@ -26,7 +26,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("http", &["provider"], &[]),
     (
         "engine",
-        &["record", "provider", "mailauth", "config", "plan", "probe", "durable"],
+        &["record", "provider", "mailauth", "config", "plan", "probe", "durable", "audit", "observe"],
         &["server", "wire", "provider-zonefile"],
     ),
     ("report", &["record", "plan", "mailauth"], &[]),
@@ -42,7 +42,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
 const TOP: &str = "mailzone";
 
 /// Crates that only tests import; they import what they like.
-const FOR_TESTS: &[&str] = &["mailzone-conformance", "mailzone-emulated", "mailzone-interop"];
+const FOR_TESTS: &[&str] = &["mailzone-conformance", "mailzone-emulated", "mailzone-fuzz", "mailzone-interop"];
 
 /// Crates that do nothing but compute.
 const PURE: &[&str] = &["record", "mailauth", "audit", "plan", "report", "config"];
