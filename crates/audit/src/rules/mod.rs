@@ -1,15 +1,22 @@
 //! The rules, one module for each area.
 
+mod caa;
 mod change;
+mod client_settings;
 mod common;
+mod dane;
+mod delegation;
+mod dkim;
+mod dnssec;
 mod hosts;
+mod mta_sts;
 mod mx;
 mod ptr;
 mod senders;
 mod smtp;
 mod spf;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod tls_rpt;
 
 use crate::{Area, Inquiry};
@@ -21,10 +28,17 @@ pub(crate) type Rule = (Area, fn(&mut Inquiry<'_>));
 
 /// Every rule, in the order in which they run. A new area is one module and one line here.
 pub(crate) const RULES: &[Rule] = &[
+    (Area::Delegation, delegation::check),
+    (Area::Dnssec, dnssec::check),
     (Area::Mx, mx::check),
     (Area::Ptr, ptr::check),
     (Area::Smtp, smtp::check),
     (Area::Spf, spf::check),
+    (Area::Dkim, dkim::check),
     (Area::Dmarc, senders::check),
+    (Area::MtaSts, mta_sts::check),
     (Area::TlsRpt, tls_rpt::check),
+    (Area::Dane, dane::check),
+    (Area::Caa, caa::check),
+    (Area::ClientSettings, client_settings::check),
 ];
