@@ -9,8 +9,10 @@
 //! [`mailzone_mailauth::rules`].
 
 mod checklist;
+mod common_factor;
 mod facts;
 mod inquiry;
+mod project;
 mod report;
 mod rules;
 mod scores;
@@ -25,6 +27,7 @@ pub use facts::{
     SmtpSession, Validation, ZoneServers,
 };
 pub use inquiry::{Inquiry, Wish};
+pub use project::{PublishedKey, keys_of_all};
 pub use report::{Area, Audit, Measured, Note, Open, unchecked};
 pub use rules::changes;
 pub use scores::{Measure, Part, ScoreArea, Scores, WEIGHTS, Weight, scores};
