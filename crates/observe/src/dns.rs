@@ -22,7 +22,7 @@ pub const MAX_TRIES: usize = 6;
 pub const ANSWER_TIME: Duration = Duration::from_millis(1500);
 
 /// Questions that are outstanding at one server, and altogether.
-pub const OUTSTANDING: (usize, usize) = (64, 256);
+pub const OUTSTANDING: (usize, usize) = (128, 256);
 
 /// The network as it is asked ordinarily: within [`ANSWER_TIME`] and [`OUTSTANDING`].
 pub fn network() -> Polite<Wire> {
@@ -36,7 +36,7 @@ pub struct Sources {
     pub resolvers: Vec<SocketAddr>,
     /// Root servers ([`mailzone_probe::root_servers`]); for delegations, and for answers where there are no resolvers.
     pub roots: Vec<SocketAddr>,
-    /// The port of the servers that are found from the roots: 53.
+    /// The port of the servers that are found from the roots; 0 stands for 53.
     pub port: u16,
     /// Zones whose servers are given: neither parent nor resolvers are asked for what is in them, but for what
     /// these servers delegate.
@@ -104,7 +104,7 @@ impl<A: Ask> Dns<A> {
     /// The answer at the name itself: an alias is an answer ([`mailzone_mailauth::lookup::Lookup`]).
     ///
     /// [`Answer::TempError`] where servers were asked and none gave an answer; [`Answer::Unknown`] where nobody is
-    /// there to ask, or nobody can be reached from here. The TTL is as it was received. Ends by itself: at most
+    /// there to ask, nobody can be reached from here, or no resolver runs at the addresses given. The TTL is as it was received. Ends by itself: at most
     /// [`MAX_TRIES`] servers are asked, or 250 on the way from the roots.
     pub async fn ask(&self, question: &Question) -> Answer {
         let slot = self.inner.cache.slot(question);
@@ -229,7 +229,9 @@ impl<A: Ask> Inner<A> {
                 Ok(exchange) => exchange.message,
                 Err(error) => {
                     tracing::debug!(%server, name = %question.name, rtype = %question.rtype, %error, "no answer");
-                    if !error.is_unreachable_from_here() {
+                    // A resolver that is not there is a fault of our settings and not of the domain.
+                    let ours = zone.is_none() && error == WireError::Refused;
+                    if !ours && !error.is_unreachable_from_here() {
                         asked = Asked::Failed;
                     }
                     continue;

@@ -67,7 +67,7 @@ impl<A: Ask> Fetcher<'_, A> {
         let authority = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
         let host = uri.host().unwrap_or_default();
         // A port of its own, a user, or a literal address is nothing that a public document needs.
-        if authority != host || host.parse::<std::net::IpAddr>().is_ok() {
+        if authority != host || host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok() {
             return Err(there("the URL has to name a host and nothing more"));
         }
         let host = Name::parse(host).map_err(|_| there("the URL names no host"))?;

@@ -140,8 +140,7 @@ mod tests {
     fn each_link_of_a_chain_is_an_answer_of_its_own() {
         let answers = vec![text("c.other", "x"), alias("a.test", "b.test"), alias("B.test", "c.other")];
         let mut message = Message { answers, ..Message::default() };
-        let whole =
-            [r"a.test. [Cname(Name(b.test.))] 60", r"b.test. [Cname(Name(c.other.))] 60", "c.other. [Txt(\"x\")] 300"];
+        let whole = [r"a.test. [Cname(b.test.)] 60", r"b.test. [Cname(c.other.)] 60", "c.other. [Txt(Txt(\"x\"))] 300"];
         assert_eq!(said(&message, "."), whole);
         assert_eq!(said(&message, "test"), whole[..2]);
         message.answers.push(text("unasked.test", "y"));

@@ -232,6 +232,8 @@ fn reason(error: &CertificateError, name: &ServerName<'_>) -> String {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "the certificate is not for servers".to_owned()
         }
+        // An authority of ours has the issuer's name, and another key.
+        CertificateError::BadSignature => "the certificate's signature is wrong".to_owned(),
         CertificateError::BadEncoding => "the certificate cannot be read".to_owned(),
         other => format!("the certificate is not accepted: {other}"),
     }
