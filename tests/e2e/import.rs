@@ -128,6 +128,81 @@ fn every_kind_is_a_key() {
 }
 
 #[test]
+fn logos_and_client_settings_are_keys() {
+    let records = [
+        "default._bimi TXT \"v=BIMI1;l=https://example.com/l.svg; a=https://example.com/v.pem; avp=personal\"",
+        "declined._bimi TXT \"v=BIMI1; l=; a=;\"",
+        "odd._bimi TXT \"v=BIMI1; l=https://example.com/l.svg; x=y\"",
+        "there._bimi CNAME default._bimi.example.net.",
+        "bad._bimi TXT \"v=BIMI1; l=http://example.com/l.svg\"",
+        "_imaps._tcp SRV 0 1 993 mail",
+        "_pop3s._tcp SRV 5 7 1995 mail",
+        "_imap._tcp SRV 0 0 0 .",
+        "_submissions._tcp SRV 0 1 465 mail",
+        "_submissions._tcp SRV 10 1 465 mail2",
+        "_autodiscover._tcp SRV 0 5 443 mail",
+        "autodiscover A 192.0.2.80",
+        "autodiscover AAAA 2001:db8::80",
+        "autoconfig CNAME mail",
+        "_caldavs._tcp SRV 0 1 443 dav",
+        "_caldavs._tcp TXT \"path=/dav/\"",
+        "_pop3._tcp SRV 0 1 110 192.0.2.1",
+        "mail A 192.0.2.25",
+    ];
+    let project = project(&[("example.com", &zone("example.com", &records))]);
+    insta::assert_snapshot!(imported(&project, &["--all"]), @"");
+}
+
+#[test]
+fn services_are_recognised_by_all_of_their_records() {
+    let service = |records: &[&str]| {
+        let project = project(&[("example.com", &zone("example.com", records))]);
+        let text = imported(&project, &["example.com"]);
+        let lines = text.lines().skip_while(|line| !line.starts_with("[domains")).skip(2);
+        lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(service(&[
+        "s1._domainkey CNAME s1.domainkey.u12.wl3.sendgrid.net.",
+        "s2._domainkey CNAME S2.domainkey.u12.wl3.sendgrid.net.",
+        "em99 CNAME u12.wl3.sendgrid.net.",
+        "em98 CNAME u12.wl4.sendgrid.net.",
+        "t1._domainkey CNAME t1.dkim.amazonses.com.",
+        "t2._domainkey CNAME t2.dkim.amazonses.com.",
+        "t3._domainkey CNAME t3.dkim.amazonses.com.",
+        "own._domainkey CNAME own.example.net.",
+    ]), @"");
+    // One record is missing, or is another's: the keys are listed as they are.
+    insta::assert_snapshot!(service(&[
+        "s1._domainkey CNAME s1.domainkey.u12.wl3.sendgrid.net.",
+        "s2._domainkey CNAME s2.domainkey.u12.wl4.sendgrid.net.",
+        "em99 CNAME u12.wl3.sendgrid.net.",
+        "t1._domainkey CNAME t1.dkim.amazonses.com.",
+        "t2._domainkey CNAME t2.dkim.amazonses.com.",
+        "k2._domainkey CNAME dkim2.mcsv.net.",
+    ]), @"");
+    // With and without the mail of the domain; and where the SPF record does not have the term.
+    let microsoft = [
+        "selector1._domainkey CNAME selector1-example-com._domainkey.contoso.n-v1.dkim.mail.microsoft.",
+        "selector2._domainkey CNAME selector2-example-com._domainkey.contoso.n-v1.dkim.mail.microsoft.",
+        "@ MX 0 example-com.mail.protection.outlook.com.",
+    ];
+    let with = |more: &[&'static str]| service(&[&microsoft[..], more].concat());
+    insta::assert_snapshot!(with(&["@ TXT \"v=spf1 include:spf.protection.outlook.com -all\"", "autodiscover CNAME autodiscover.outlook.com."]), @"");
+    insta::assert_snapshot!(with(&["@ TXT \"v=spf1 include:spf.protection.outlook.com -all\""]), @"");
+    insta::assert_snapshot!(with(&["@ TXT \"v=spf1 mx -all\""]), @"");
+    insta::assert_snapshot!(service(&[
+        "s1-ionos._domainkey CNAME s1.dkim.ionos.com.",
+        "s2-ionos._domainkey CNAME s2.dkim.ionos.com.",
+        "s42582890._domainkey CNAME s42582890.dkim.ionos.com.",
+        "@ MX 10 mx00.ionos.co.uk.",
+        "@ MX 10 mx01.ionos.co.uk.",
+        "@ TXT \"v=spf1 include:_spf-eu.ionos.com ~all\"",
+        "autodiscover CNAME adsredir.ionos.info.",
+        "_dmarc CNAME dmarc.ionos.co.uk.",
+    ]), @"");
+}
+
+#[test]
 fn what_no_key_can_say_stays_foreign_with_the_reason() {
     let records = [
         "@ TXT \"v=spf1 mx -all\"",

@@ -76,6 +76,31 @@ pub enum Area {
     Blocklists,
 }
 
+impl Area {
+    /// Its name in JSON: `spf`, `mta_sts`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delegation => "delegation",
+            Self::Dnssec => "dnssec",
+            Self::Mx => "mx",
+            Self::Ptr => "ptr",
+            Self::Smtp => "smtp",
+            Self::Spf => "spf",
+            Self::Dkim => "dkim",
+            Self::Dmarc => "dmarc",
+            Self::MtaSts => "mta_sts",
+            Self::TlsRpt => "tls_rpt",
+            Self::Dane => "dane",
+            Self::Bimi => "bimi",
+            Self::Caa => "caa",
+            Self::ClientSettings => "client_settings",
+            Self::Parked => "parked",
+            Self::Bulk => "bulk",
+            Self::Blocklists => "blocklists",
+        }
+    }
+}
+
 impl Audit {
     /// Every open wish, each once.
     pub fn wishes(&self) -> BTreeSet<&Wish> {

@@ -23,6 +23,10 @@ pub struct Domain {
     pub zone_id: Option<Located<String>>,
     /// What the domain is for.
     pub mail: MailUse,
+    /// Whether it sends in bulk.
+    pub bulk: bool,
+    /// How bad findings are, by code; `None`: they are left out.
+    pub severity: BTreeMap<String, Option<mailzone_mailauth::Severity>>,
     /// For every slot without one of its own in `ttls`.
     pub ttl: Option<Located<Ttl>>,
     /// By slot: `mx`, `dkim`, `dkim.s2026`, `records.www.CNAME`. See [`Domain::ttl_of`].

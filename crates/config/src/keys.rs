@@ -165,6 +165,12 @@ pub(crate) static ROOT: TableSpec = table(
             Shape::Map { key: &texts::HOST_NAME, value: &Shape::Table(&HOST) },
             "The hosts that receive or send mail, by name.",
         ),
+        key(
+            "sender",
+            Shape::Map { key: &texts::LABEL, value: &Shape::Table(&SENDER) },
+            "Who sends mail for the domains, by a name of your choice: whether it passes is simulated.",
+        ),
+        key("look", Shape::Table(&LOOK), "How mail servers and web servers are looked at."),
         key("defaults", Shape::Table(&DEFAULTS_TABLE), "Keys for every domain."),
         key(
             "profiles",
@@ -177,6 +183,36 @@ pub(crate) static ROOT: TableSpec = table(
             "The same keys for many domains.",
         ),
         key("domains", Shape::Map { key: &texts::NAME, value: &Shape::Table(&DOMAIN_TABLE) }, "The domains, by name."),
+    ],
+);
+
+static SENDER: TableSpec = table(
+    "a sender",
+    &[
+        required(key("addresses", some(&Shape::Text(&texts::ADDRESS)), "The addresses that it sends from.")),
+        key("envelope_domain", NAME, "The domain of its envelope senders; that of `from` by default."),
+        key("dkim", Shape::Table(&SENDER_DKIM), "What it signs with."),
+        key("from", NAME, "The domain in `From`; by default that of `dkim`, else `envelope_domain`."),
+        key("helo", HOST_NAME, "The name that it says in HELO."),
+        key("required", Shape::Bool, "Whether its mail must pass; true by default."),
+    ],
+);
+
+static SENDER_DKIM: TableSpec = table(
+    "the table `dkim` of a sender",
+    &[
+        required(key("domain", NAME, "The signing domain (`d=`).")),
+        required(key("selector", Shape::Text(&texts::SELECTOR), "The selector (`s=`).")),
+    ],
+);
+
+static LOOK: TableSpec = table(
+    "the table `look`",
+    &[
+        key("helo", HOST_NAME, "The name said to mail servers; localhost.localdomain by default."),
+        key("ca_file", PATH, "Authorities (PEM) that are trusted instead of the usual ones."),
+        key("smtp_port", Shape::Integer { min: 1, max: 65535 }, "25 by default; another value is for tests."),
+        key("https_port", Shape::Integer { min: 1, max: 65535 }, "443 by default; another value is for tests."),
     ],
 );
 
@@ -291,6 +327,12 @@ pub(crate) static DOMAIN_KEYS: &[Key] = &[
     key("zone", NAME, "The zone; by default the longest that the provider holds."),
     key("zone_id", WORDS, "The provider's identifier of the zone, where it holds several of the name."),
     key("mail", Shape::Choice(&["both", "send", "receive", "none"]), "What the domain is for; both by default."),
+    key("bulk", Shape::Bool, "Whether it sends in bulk: what large receivers ask of such senders are errors then."),
+    key(
+        "severity",
+        Shape::Map { key: &texts::CODE, value: &Shape::Choice(&["error", "warning", "info", "off"]) },
+        "How bad a finding is, by its code; off leaves it out. Guards stay as they are.",
+    ),
     key("ttl", TTL, "For every slot without one in ttls."),
     key(
         "ttls",

@@ -37,7 +37,7 @@ pub use service::{
     Route53,
 };
 pub use settings::{
-    Care, Dns, EffectiveKey, Host, Latency, OnExceed, Propagation, ProviderSettings, Resolver, Rfc2136, Settings,
-    Statistic, TlsaByPort, Tsig, TsigAlgorithm, Zonefile,
+    Care, Dns, EffectiveKey, Host, Latency, Look, OnExceed, Propagation, ProviderSettings, Resolver, Rfc2136, Sender,
+    Settings, Statistic, TlsaByPort, Tsig, TsigAlgorithm, Zonefile,
 };
 pub use source::{Located, Place, SourceFile};

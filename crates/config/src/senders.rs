@@ -114,7 +114,7 @@ pub struct RecordTemplate {
 }
 
 /// The values of parameters.
-pub(crate) type Values = BTreeMap<String, Vec<String>>;
+pub type Values = BTreeMap<String, Vec<String>>;
 
 impl Preset {
     /// The parameter of this name.
@@ -151,7 +151,7 @@ impl Parameter {
 }
 
 /// A template with its placeholders replaced; `None` where one is not given.
-pub(crate) fn expand(template: &str, domain: &Name, values: &Values) -> Option<String> {
+pub fn expand(template: &str, domain: &Name, values: &Values) -> Option<String> {
     let mut text = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('{') {

@@ -63,6 +63,11 @@ pub(crate) static IPV4: TextKind = TextKind {
 };
 pub(crate) static IPV6: TextKind =
     TextKind { name: "an IPv6 address", pattern: Some("^[0-9A-Fa-f:.]+$"), check: |text| ipv6(text).map(drop) };
+pub(crate) static ADDRESS: TextKind = TextKind {
+    name: "an IPv4 or IPv6 address",
+    pattern: Some("^[0-9A-Fa-f:.]+$"),
+    check: |text| address(text).map(drop),
+};
 pub(crate) static DURATION: TextKind = TextKind {
     name: "a duration such as \"100ms\", \"2s\", \"25m\" or \"1w\"",
     pattern: Some("^([0-9]+ms|([0-9]+[smhdwSMHDW])+)$"),
@@ -203,6 +208,10 @@ pub(crate) fn ipv4(text: &str) -> Result<Ipv4Addr, Fault> {
         Err(_) if text.contains('/') => Fault::new("a network where one address belongs"),
         Err(_) => Fault::new("not an IPv4 address"),
     })
+}
+
+pub(crate) fn address(text: &str) -> Result<IpAddr, Fault> {
+    if text.contains(':') { ipv6(text).map(IpAddr::V6) } else { ipv4(text).map(IpAddr::V4) }
 }
 
 pub(crate) fn ipv6(text: &str) -> Result<Ipv6Addr, Fault> {

@@ -9,6 +9,7 @@ pub mod compile;
 mod event;
 mod exit;
 pub mod journal;
+pub mod look;
 pub mod plan;
 mod pointer;
 pub mod rollback;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::compile::{Compiled, PlacedClaim};
 use crate::event::{Event, Events};
+use crate::look::{Look, Records, look};
 use crate::pointer;
 use crate::rollback::UndoneZone;
 use crate::saved::{Standing, standings};
@@ -32,6 +33,8 @@ pub struct PlanOptions {
     pub normalize: bool,
     /// A saved plan that the zones are compared with.
     pub saved: Option<Arc<Document>>,
+    /// What the domains are judged by beside the plan; `None`: they are not.
+    pub look: Option<Look>,
 }
 
 /// The plan of a run.
@@ -64,6 +67,8 @@ pub struct PlannedZone {
     pub saved: BTreeMap<String, Standing>,
     /// What the zone held, where a saved plan may leave out the changes whose side effects stop it.
     pub(crate) held: Option<Snapshot>,
+    /// What it holds and will hold, until it was judged.
+    pub(crate) records: Option<Records>,
 }
 
 /// A zone with what belongs into it, before it was read.
@@ -89,6 +94,8 @@ pub(crate) struct Reading {
     pub(crate) normalize: bool,
     pub(crate) only: Option<BTreeSet<Name>>,
     pub(crate) saved: Option<Arc<Document>>,
+    /// Whether what the zones hold is kept for [`crate::look`].
+    pub(crate) keep: bool,
 }
 
 /// What a provider is expected to do by itself.
@@ -124,10 +131,17 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
         normalize: options.normalize,
         only: (!options.domains.is_empty()).then(|| options.domains.iter().cloned().collect()),
         saved: options.saved.clone(),
+        keep: options.look.is_some(),
     };
-    let zones = read_and_plan(tasks, Arc::new(reading), events).await;
+    let reading = Arc::new(reading);
+    let zones = read_and_plan(tasks, Arc::clone(&reading), events).await;
     let zones = in_order(zones, &compiled.targets());
-    PlanRun { zones, homeless, findings, normalize: options.normalize }
+    let mut run = PlanRun { zones, homeless, findings, normalize: options.normalize };
+    if let Some(what) = &options.look {
+        events.send(Event::Looking);
+        look(&mut run, what, &reading.allow).await;
+    }
+    run
 }
 
 /// Sorts the zones, and gives every change its needs and its stage over all of them. `elsewhere` are the targets of
@@ -144,13 +158,13 @@ pub(crate) fn in_order(mut zones: Vec<PlannedZone>, elsewhere: &HashMap<RRsetKey
     let mut rest = Vec::with_capacity(zones.len());
     for zone in zones {
         plans.push(zone.plan);
-        rest.push((zone.provider_name, zone.provider, zone.claims, zone.domains, zone.saved, zone.held));
+        rest.push((zone.provider_name, zone.provider, zone.claims, zone.domains, zone.saved, zone.held, zone.records));
     }
     resolve_needs(&mut plans, &|key| elsewhere.get(key).cloned());
     plans
         .into_iter()
         .zip(rest)
-        .map(|(plan, (provider_name, provider, claims, domains, saved, held))| PlannedZone {
+        .map(|(plan, (provider_name, provider, claims, domains, saved, held, records))| PlannedZone {
             provider_name,
             provider,
             plan,
@@ -158,6 +172,7 @@ pub(crate) fn in_order(mut zones: Vec<PlannedZone>, elsewhere: &HashMap<RRsetKey
             domains,
             saved,
             held,
+            records,
         })
         .collect()
 }
@@ -480,6 +495,7 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
     let Task { provider_name, provider, zone, claims, domains, facts, checks, formerly, undone } = task;
     let mut saved = BTreeMap::new();
     let mut held = None;
+    let mut records = None;
     let mut keys: Vec<RRsetKey> = [&claims, &checks, &formerly].into_iter().flatten().map(Claim::key).collect();
     keys.extend(reading.saved.iter().flat_map(|document| saved_keys(document, &zone)));
     keys.sort();
@@ -515,13 +531,16 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
             if let Some(undone) = undone {
                 undone.tell(&mut plan);
             }
+            if reading.keep {
+                records = Some(Records::new(&zone.name, &snapshot, partial, &plan.changes));
+            }
             if reading.saved.is_some() && plan.guards().any(|finding| finding.code == GUARD_SIDE) {
                 held = Some(snapshot);
             }
             plan
         }
     };
-    PlannedZone { provider_name, provider, plan, claims, domains, saved, held }
+    PlannedZone { provider_name, provider, plan, claims, domains, saved, held, records }
 }
 
 /// The sets that a saved plan changes in zones of this name.

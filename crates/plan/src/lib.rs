@@ -18,7 +18,6 @@ mod merge;
 mod order;
 mod planner;
 mod saved;
-mod unchecked;
 mod unmanaged;
 mod zone;
 

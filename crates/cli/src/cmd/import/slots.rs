@@ -8,6 +8,7 @@ use mailzone_provider::{Access, Capabilities, Snapshot, Zone};
 use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Tlsa};
 
 use super::forms;
+use super::senders;
 use super::toml::{comment, key, layout, string};
 use super::trial::{Live, Unfit, plans_to_nothing};
 
@@ -143,7 +144,12 @@ impl Import<'_> {
                             table.notes.insert(policy_note(&domain, &values));
                         }
                         taken.insert(set.key(), forms::left_over(kind.id(), &form, &values));
-                        table.keys.insert((kind.id(), slot.key), form);
+                        let part = match kind.id() {
+                            // Several sets are one service.
+                            KindId::ClientSettings => form.split(" = ").next().map(str::to_owned),
+                            _ => slot.key,
+                        };
+                        table.keys.insert((kind.id(), part), form);
                     }
                     None => {
                         let what = unheld(set, kind.id(), &unfit);
@@ -152,6 +158,12 @@ impl Import<'_> {
                     }
                 }
             }
+        }
+        for (domain, table) in tables_of.iter_mut().filter(|(domain, _)| is_domain(domain)) {
+            let head = format!("[domains.{}]\nprovider = \"p\"\n", name_key(domain));
+            let live = Live { zone: &found.zone, snapshot: &found.snapshot, capabilities: &found.capabilities };
+            let described = senders::recognise(domain, &head, &mut table.keys, live);
+            taken.extend(described.into_iter().map(|key| (key, 0)));
         }
         for (name, ports) in tlsa {
             for (port, records) in &ports {
@@ -385,6 +397,7 @@ fn near_miss(set: &RRset, values: &[&Rdata]) -> Option<String> {
         ["_dmarc", ..] => KindId::Dmarc,
         ["_mta-sts", ..] => KindId::MtaSts,
         ["_smtp", "_tls"] => KindId::TlsRpt,
+        [_, "_bimi"] => KindId::Bimi,
         [first, ..] if !first.starts_with('_') => KindId::Spf,
         _ => return None,
     };

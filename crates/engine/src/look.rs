@@ -1,0 +1,308 @@
+//! What a plan rests on outside its zones, looked up before it is shown (`design.md` section 4). Gives findings,
+//! never changes: a plan is the same without it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+
+use mailzone_audit::{Area, Audit, Subject, Wish, audit, changes, unchecked};
+use mailzone_mailauth::lookup::{Answer, Answers, Lookup, ZoneData};
+use mailzone_mailauth::{Effect, Finding, KindId, Severity};
+use mailzone_observe::Observer;
+use mailzone_plan::{Allow, PlannedChange, ZonePlan};
+use mailzone_provider::Snapshot;
+use mailzone_record::{Name, RRset, RRsetKey, RecordType, Ttl};
+use tokio::time::Instant;
+
+use crate::plan::PlanRun;
+
+/// How long looking may take altogether.
+pub const LIMIT: Duration = Duration::from_secs(5);
+
+/// Rounds of asking: an answer can open a further question (an alias, an include) so many times.
+const ROUNDS: usize = 24;
+
+/// What is looked up with, and for whom.
+#[derive(Debug)]
+pub struct Look {
+    /// Who asks; `None`: nobody, only what the zones themselves say is judged.
+    pub observer: Option<Observer>,
+    /// Why what is open was not looked up: "--no-look was given".
+    pub why: String,
+    /// What to do about it.
+    pub remedy: String,
+    /// The domains to judge.
+    pub subjects: Vec<Judged>,
+    /// Seconds since 1970.
+    pub now: i64,
+}
+
+/// A configured domain as the rules see it.
+#[derive(Debug)]
+pub struct Judged {
+    /// What is judged.
+    pub subject: Subject,
+    /// The kinds that its configuration names: of others only what the plan changes is told.
+    pub kinds: BTreeSet<KindId>,
+    /// Severities that its configuration sets; `None` leaves a finding out.
+    pub severities: BTreeMap<String, Option<Severity>>,
+}
+
+/// A zone's records before a plan and after it, where all of them were read.
+#[derive(Debug)]
+pub(crate) enum Records {
+    /// Everything that the zone holds.
+    Whole { before: ZoneData, after: ZoneData },
+    /// Only what was asked for: other names are not known.
+    Part { before: Answers, after: Answers },
+}
+
+impl Records {
+    /// What `snapshot` holds, and what it will hold.
+    pub(crate) fn new(apex: &Name, snapshot: &Snapshot, partial: bool, changes: &[PlannedChange]) -> Self {
+        let changed: HashSet<RRsetKey> = changes.iter().map(PlannedChange::key).collect();
+        let come = || changes.iter().filter_map(|planned| planned.change.after());
+        let stay = || snapshot.rrsets().iter().filter(|set| !changed.contains(&set.key()));
+        if !partial {
+            return Self::Whole {
+                before: ZoneData::new(apex.clone(), snapshot.rrsets()),
+                after: ZoneData::new(apex.clone(), stay().chain(come())),
+            };
+        }
+        let mut after = Answers::default();
+        stay().chain(come()).for_each(|set| insert(&mut after, set));
+        for planned in changes.iter().filter(|planned| planned.change.after().is_none()) {
+            after.insert(planned.change.name().clone(), planned.change.rtype(), Answer::NoData);
+        }
+        let mut before = Answers::default();
+        snapshot.rrsets().iter().for_each(|set| insert(&mut before, set));
+        Self::Part { before, after }
+    }
+
+    fn before(&self) -> &(dyn Lookup + Sync) {
+        match self {
+            Self::Whole { before, .. } => before,
+            Self::Part { before, .. } => before,
+        }
+    }
+
+    fn after(&self) -> &(dyn Lookup + Sync) {
+        match self {
+            Self::Whole { after, .. } => after,
+            Self::Part { after, .. } => after,
+        }
+    }
+}
+
+fn insert(answers: &mut Answers, set: &RRset) {
+    if set.protection.is_none() && !set.values.is_empty() {
+        let values = set.values.iter().map(|value| value.rdata.clone());
+        answers.insert(set.name.clone(), set.rtype, Answer::records(values, set.ttl.unwrap_or(Ttl::ZERO)));
+    }
+}
+
+/// The zones of a run over what was looked up; the deepest zone that holds a name decides.
+struct World<'a> {
+    zones: HashMap<&'a Name, &'a (dyn Lookup + Sync)>,
+    base: &'a Answers,
+}
+
+impl<'a> World<'a> {
+    fn new(run: &'a PlanRun, base: &'a Answers, pick: fn(&Records) -> &(dyn Lookup + Sync)) -> Self {
+        let mut zones: HashMap<&Name, &(dyn Lookup + Sync)> = HashMap::new();
+        let mut twice: HashSet<&Name> = HashSet::new();
+        for zone in &run.zones {
+            let Some(records) = &zone.records else { continue };
+            if zones.insert(&zone.plan.zone.name, pick(records)).is_some() {
+                twice.insert(&zone.plan.zone.name);
+            }
+        }
+        // Held by two providers: which of them is served only the DNS knows.
+        zones.retain(|name, _| !twice.contains(name));
+        Self { zones, base }
+    }
+}
+
+impl Lookup for World<'_> {
+    fn lookup(&self, name: &Name, rtype: RecordType) -> Answer {
+        let mut at = Some(name.clone());
+        while let Some(apex) = at {
+            if let Some(zone) = self.zones.get(&apex) {
+                return match zone.lookup(name, rtype) {
+                    Answer::Unknown => self.base.lookup(name, rtype),
+                    known => known,
+                };
+            }
+            at = apex.parent();
+        }
+        self.base.lookup(name, rtype)
+    }
+}
+
+/// Judges the domains of a run as they are and as they will be, looks up what that takes, and adds what is found to
+/// the plans of their zones. Ends after [`LIMIT`]; what is not known then is said to be unchecked.
+pub async fn look(run: &mut PlanRun, look: &Look, allow: &[Allow]) {
+    let zone_of: HashMap<Name, usize> = run
+        .zones
+        .iter()
+        .enumerate()
+        .filter(|(_, zone)| zone.plan.error.is_none())
+        .flat_map(|(at, zone)| zone.domains.iter().map(move |domain| (domain.clone(), at)))
+        .collect();
+    let judged: Vec<(&Judged, usize)> =
+        look.subjects.iter().filter_map(|judged| Some((judged, *zone_of.get(&judged.subject.domain)?))).collect();
+    let audits = audits(run, look, &judged).await;
+    for ((judged, at), (before, after, changed)) in judged.into_iter().zip(audits) {
+        let Some(zone) = run.zones.get_mut(at) else { continue };
+        tell(&mut zone.plan, judged, before, after, changed, look, allow);
+    }
+    let by_name: HashMap<&Name, &Judged> = look.subjects.iter().map(|j| (&j.subject.domain, j)).collect();
+    for zone in &mut run.zones {
+        zone.records = None;
+        // What the planner itself found has its severity from the domain that it is nearest to.
+        let findings = std::mem::take(&mut zone.plan.findings).into_iter();
+        zone.plan.findings = findings
+            .filter_map(|finding| match nearest(&finding.subject, &by_name) {
+                Some(judged) => judged.weigh(finding),
+                None => Some(finding),
+            })
+            .collect();
+        zone.plan.findings.sort();
+        zone.plan.findings.dedup();
+        zone.plan.allowed.sort();
+        zone.plan.allowed.dedup();
+    }
+}
+
+/// Before the plan, after it, and what the step from one to the other does.
+type Audits = (Audit, Audit, Vec<Finding>);
+
+async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> Vec<Audits> {
+    let deadline = Instant::now() + LIMIT;
+    let mut known = look.observer.as_ref().map(Observer::known).unwrap_or_default();
+    known.facts.now = look.now;
+    let mut asked: BTreeSet<Wish> = BTreeSet::new();
+    let mut done: Vec<Option<Audits>> = judged.iter().map(|_| None).collect();
+    let mut open: Vec<usize> = (0..judged.len()).collect();
+    for round in 0..=ROUNDS {
+        let mut wishes: BTreeSet<Wish> = BTreeSet::new();
+        {
+            let before = World::new(run, &known.answers, |records| records.before());
+            let after = World::new(run, &known.answers, |records| records.after());
+            for &at in &open {
+                let subject = &judged[at].0.subject;
+                let audits = (
+                    audit(subject, &known.facts, &before),
+                    audit(subject, &known.facts, &after),
+                    changes(&before, &after, subject),
+                );
+                wishes.extend(audits.0.wishes().into_iter().chain(audits.1.wishes()).cloned());
+                done[at] = Some(audits);
+            }
+        }
+        wishes.retain(|wish| asked.insert(wish.clone()));
+        let Some(observer) = look.observer.as_ref().filter(|_| round < ROUNDS && !wishes.is_empty()) else { break };
+        if Instant::now() >= deadline {
+            break;
+        }
+        observer.fulfil(wishes, &mut known, deadline).await;
+        open.retain(|&at| {
+            done[at].as_ref().is_some_and(|(before, after, _)| !before.open.is_empty() || !after.open.is_empty())
+        });
+    }
+    // Each was judged in the first round.
+    done.into_iter().flatten().collect()
+}
+
+/// Adds what two audits found to a plan: with effects, without what is there already, what is waived apart.
+fn tell(
+    plan: &mut ZonePlan,
+    judged: &Judged,
+    before: Audit,
+    after: Audit,
+    changed: Vec<Finding>,
+    look: &Look,
+    allow: &[Allow],
+) {
+    let domain = &judged.subject.domain;
+    let said: HashSet<(String, String)> = plan.findings.iter().chain(&plan.allowed).map(key).collect();
+    let unknown: Vec<Finding> = unchecked(domain, &after.open, &look.why, &look.remedy).collect();
+    let old: HashSet<(String, String)> = before.findings.iter().map(|(_, finding)| key(finding)).collect();
+    let new: HashSet<(String, String)> = after.findings.iter().map(|(_, finding)| key(finding)).collect();
+    // While something is open before, what is found after may have been there all along.
+    let certain = before.open.is_empty();
+    let cured =
+        before.findings.into_iter().filter(|(_, finding)| after.open.is_empty() && !new.contains(&key(finding)));
+    let cured = cured.map(|(area, finding)| (area, Finding { effect: Effect::Cured, ..finding }));
+    let rest = after.findings.into_iter().map(|(area, finding)| {
+        let present = old.contains(&key(&finding)) || !certain;
+        (area, Finding { effect: if present { Effect::Present } else { Effect::Caused }, ..finding })
+    });
+    let of_areas = rest.chain(cured).filter(|(area, finding)| finding.effect != Effect::Present || judged.names(*area));
+    let changed = changed.into_iter().map(|finding| Finding { effect: Effect::Caused, ..finding });
+    for finding in of_areas.map(|(_, finding)| finding).chain(changed).chain(unknown) {
+        if said.contains(&key(&finding)) && finding.code != "UNCHECKED" {
+            continue;
+        }
+        let owner = Name::parse(&finding.subject).unwrap_or_else(|_| domain.clone());
+        if allow.iter().any(|allow| allow.covers(&finding, &owner, Some(domain), &plan.zone.name)) {
+            plan.allowed.push(finding);
+        } else {
+            plan.findings.push(finding);
+        }
+    }
+}
+
+/// The judged domain at or above the name that a finding is about.
+fn nearest<'a>(subject: &str, domains: &HashMap<&Name, &'a Judged>) -> Option<&'a Judged> {
+    let mut at = Name::parse(subject).ok();
+    while let Some(name) = at {
+        if let Some(judged) = domains.get(&name) {
+            return Some(judged);
+        }
+        at = name.parent();
+    }
+    None
+}
+
+/// What makes two findings the same one: the message may tell another figure.
+fn key(finding: &Finding) -> (String, String) {
+    (finding.code.clone(), finding.subject.trim_end_matches('.').to_ascii_lowercase())
+}
+
+impl Judged {
+    /// A domain that no configuration names.
+    pub fn of(subject: Subject) -> Self {
+        Self { subject, kinds: BTreeSet::new(), severities: BTreeMap::new() }
+    }
+
+    /// Whether the configuration says something of this area.
+    fn names(&self, area: Area) -> bool {
+        let kinds: &[KindId] = match area {
+            Area::Mx | Area::Smtp => &[KindId::Mx],
+            Area::Ptr => &[KindId::Ptr, KindId::Hosts],
+            Area::Spf => &[KindId::Spf],
+            Area::Dkim => &[KindId::Dkim],
+            Area::Dmarc => &[KindId::Dmarc, KindId::ReportAuthorisation],
+            Area::MtaSts => &[KindId::MtaSts],
+            Area::TlsRpt => &[KindId::TlsRpt],
+            Area::Dane => &[KindId::Tlsa],
+            Area::Bimi => &[KindId::Bimi],
+            Area::Caa => &[KindId::Caa],
+            Area::ClientSettings => &[KindId::ClientSettings],
+            Area::Parked | Area::Bulk => return true,
+            Area::Delegation | Area::Dnssec | Area::Blocklists => return false,
+        };
+        kinds.iter().any(|kind| self.kinds.contains(kind))
+    }
+
+    /// The finding with the severity that the configuration gives it; `None` where it is switched off. Guards and
+    /// what was not looked up stay.
+    pub fn weigh(&self, mut finding: Finding) -> Option<Finding> {
+        match self.severities.get(&finding.code) {
+            Some(None) => return None,
+            Some(Some(severity)) => finding.severity = *severity,
+            None => {}
+        }
+        Some(finding)
+    }
+}
