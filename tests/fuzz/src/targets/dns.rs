@@ -1,4 +1,4 @@
-use mailzone_record::{Name, RecordType};
+use mailzone_record::{Name, Rdata, RecordType};
 use mailzone_wire::{
     EncodeError, Message, Record, Request, RequestEdns, RequestError, TransferLimits, TsigAlgorithm, TsigKey,
     decode_request, decode_response, encode_response, open_answers, read_transfer,
@@ -56,6 +56,11 @@ fn written(request: &Request, message: &Message) {
     };
     let again = decode_response(&bytes).unwrap_or_else(|error| panic!("{error} in what was written"));
     assert_eq!(again.rcode, message.rcode);
+    // Data that is none of its type is kept as it came, pointers included; in another message they lead elsewhere.
+    let as_it_came = |record: &Record| matches!(record.rdata, Rdata::Opaque(_)) && record.rtype().mnemonic().is_some();
+    if message.answers.iter().chain(&message.authority).chain(&message.additional).any(as_it_came) {
+        return;
+    }
     let sections = |message: &Message| [message.answers.clone(), message.authority.clone(), message.additional.clone()];
     for (a, b) in sections(&again).into_iter().zip(sections(message)) {
         assert_eq!(a, b);
