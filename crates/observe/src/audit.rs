@@ -61,7 +61,10 @@ pub async fn audit<A: Ask>(
     loop {
         let audit = now_known(subject, overlay, &known);
         let mut cut = false;
-        for wish in audit.wishes() {
+        let mut wishes: Vec<&Wish> = audit.wishes().into_iter().collect();
+        // A domain can name hundreds of mail servers, which may not use up what there is for the rest.
+        wishes.sort_by_key(|wish| matches!(wish, Wish::Smtp(..)));
+        for wish in wishes {
             if tried.contains(wish) {
                 continue;
             }
@@ -87,10 +90,11 @@ pub async fn audit<A: Ask>(
             match timeout_at(budget.deadline, running.join_next()).await {
                 Ok(Some(Ok((is_question, got)))) => {
                     known.take_in(got);
-                    questions -= usize::from(is_question);
+                    questions = questions.saturating_sub(usize::from(is_question));
                 }
                 Ok(None) => questions = 0,
-                // A panic: it is not known of what, so nothing more is waited for in this round.
+                // A task that panicked leaves its wish open. Whether it was a question is not known; if not, the
+                // round begins one answer early.
                 Ok(Some(Err(_))) => questions = questions.saturating_sub(1),
                 Err(_) => {
                     let audit = now_known(subject, overlay, &known);

@@ -29,7 +29,7 @@ pub use dns::{ANSWER_TIME, Dns, MAX_TRIES, OUTSTANDING, Sources, network};
 pub use drive::{Driven, QUESTIONS, drive};
 pub use fetch::{FETCH_TIME, MAX_ADDRESSES, MAX_DOCUMENT, MAX_POLICY};
 pub use lines::{MAX_LINE, MAX_LINES, MAX_OCTETS};
-pub use observer::{CONNECTIONS, Known, Observer, Settings};
+pub use observer::{CONNECTIONS, Known, Observer, PER_MAIL_SERVER, Settings};
 pub use servers::{MAX_SERVERS, SAMPLES, TCP_TIME};
 pub use smtp::SESSION_TIME;
 pub use tls::{CONNECT_TIME, MAX_CHAIN, Trust, TrustError};

@@ -1,5 +1,6 @@
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mailzone_audit::{Document, PolicyAnswer};
 use mailzone_audit::{Facts, Failure, SmtpSession, Validation, Wish, ZoneServers};
@@ -16,6 +17,9 @@ use crate::{Dns, Trust, servers, smtp, validation};
 
 /// Connections to mail and web servers that there are at one time; further ones wait for their turn.
 pub const CONNECTIONS: usize = 48;
+
+/// Sessions that there are with one address at one time: many mail servers refuse clients that come with more.
+pub const PER_MAIL_SERVER: usize = 3;
 
 /// Who has the network. A clone shares everything: answers, sessions, limits. Make one for a run: what is not a DNS
 /// answer is kept for as long as this lives.
@@ -44,6 +48,7 @@ struct Inner<A> {
     dns: Dns<A>,
     settings: Settings,
     turns: Semaphore,
+    mail_servers: Mutex<HashMap<IpAddr, Arc<Semaphore>>>,
     smtp: Once<(Name, IpAddr), Result<SmtpSession, Failure>>,
     servers: Once<Name, Result<ZoneServers, Failure>>,
     validation: Once<Name, Result<Validation, Failure>>,
@@ -82,6 +87,7 @@ impl<A: Ask> Observer<A> {
             dns,
             settings,
             turns: Semaphore::new(CONNECTIONS),
+            mail_servers: Mutex::default(),
             smtp: Once::default(),
             servers: Once::default(),
             validation: Once::default(),
@@ -156,6 +162,12 @@ impl<A: Ask> Inner<A> {
     }
 
     async fn smtp(&self, host: &Name, address: IpAddr) -> Result<SmtpSession, Failure> {
+        let gate = {
+            let mut gates = self.mail_servers.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(gates.entry(address).or_insert_with(|| Arc::new(Semaphore::new(PER_MAIL_SERVER))))
+        };
+        // The server's turn first: sessions that queue for a slow server take no one else's turn.
+        let _its_turn = gate.acquire().await;
         let _turn = self.turns.acquire().await;
         let Settings { trust, helo, smtp_port, now, .. } = &self.settings;
         smtp::session(trust, host, SocketAddr::new(address, *smtp_port), helo, *now).await

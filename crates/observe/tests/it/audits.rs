@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mailzone_audit::{Scope, Subject, Wish};
 use mailzone_mailauth::lookup::{Answer, Answers, Question};
-use mailzone_observe::{Budget, Dns, Observer, Settings, Sources, audit};
+use mailzone_observe::{Budget, Dns, Observer, QUESTIONS, Settings, Sources, audit};
 use mailzone_record::{Name, Rdata, RecordType, Ttl, Txt};
 use mailzone_wire::WireError;
 use tokio::time::Instant;
@@ -97,4 +97,50 @@ async fn an_audit_ends_with_its_questions() {
         assert!(script.asked().len() <= questions);
         assert!(observed.cut || observed.audit.wishes().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_hostile_zone_ends_in_findings() {
+    let long = "\\007".repeat(255);
+    let long = format!("\"v=spf1 {}\" \"{}\"", "x".repeat(240), vec![long; 200].join("\" \""));
+    let script = Script::new(move |_, query| {
+        let owner = query.name.to_string();
+        let loops = query.name.labels().next() == Some(b"loop");
+        Ok(resolved(match query.rtype {
+            _ if loops => vec![record(&owner, 60, RecordType::CNAME, &owner)],
+            RecordType::MX => {
+                let host = |n| if n % 2 == 0 { format!("{n} m{n}.{owner}") } else { format!("{n} loop.{owner}") };
+                (0..100).map(|n| record(&owner, 60, RecordType::MX, &host(n))).collect()
+            }
+            RecordType::TXT => vec![
+                record(&owner, 60, RecordType::TXT, &long),
+                record(
+                    &owner,
+                    60,
+                    RecordType::TXT,
+                    &format!("\"v=spf1 include:a.{owner} include:loop.{owner} mx -all\""),
+                ),
+                record(&owner, 60, RecordType::TXT, "\"v=DMARC1; p=none; rua=mailto:a@b.other\""),
+                record(&owner, 60, RecordType::TXT, "\"v=STSv1; id=1\""),
+            ],
+            RecordType::A => (1..=30).map(|n| record(&owner, 60, RecordType::A, &format!("127.0.0.{n}"))).collect(),
+            RecordType::PTR => (0..30).map(|n| record(&owner, 60, RecordType::PTR, &format!("p{n}.{owner}"))).collect(),
+            _ => vec![],
+        }))
+    });
+    let dns = Dns::new(script.clone(), Sources { resolvers: vec![at(1)], ..Sources::default() });
+    let mut settings = Settings::new(NOW, name("check.test"), Authority::new().trust());
+    settings.smtp_port = free_port().await;
+    settings.https_port = free_port().await;
+    let observer = Observer::new(dns, settings);
+    let observed = audit(&observer, &subject(Scope::ALL), None, Budget::until(later())).await;
+    assert!(observed.asked.0 <= QUESTIONS && observed.asked.1 <= Budget::LOOKS, "{:?}", observed.asked);
+    assert!(!observed.audit.findings.is_empty());
+    // The many mail servers do not crowd out the rest.
+    let facts = &observed.known.facts;
+    assert_eq!(
+        (facts.policies.len(), facts.servers.len(), facts.validation.contains_key(&name("example.com"))),
+        (1, 1, true)
+    );
+    assert!(observed.cut && facts.smtp.len() > 50);
 }

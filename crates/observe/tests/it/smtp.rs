@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mailzone_audit::{Failure, SmtpSession, Wish};
-use mailzone_observe::Trust;
+use mailzone_observe::{PER_MAIL_SERVER, Trust};
 use rustls::ServerConfig;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::{Authority, World, free_port, name, peer};
+use crate::support::{Authority, World, free_port, later, name, peer};
 
 async fn look(trust: Trust, port: u16) -> Result<SmtpSession, Failure> {
     let world = World::new(&[], trust, port).await;
@@ -196,6 +196,32 @@ async fn greetings_that_refuse() {
 }
 
 #[tokio::test]
+async fn few_sessions_with_one_address_at_a_time() {
+    let now_and_most = Arc::new(Mutex::new((0usize, 0usize)));
+    let counts = Arc::clone(&now_and_most);
+    let port = peer(move |mut stream| {
+        let counts = Arc::clone(&counts);
+        async move {
+            {
+                let mut counts = counts.lock().unwrap();
+                counts.0 += 1;
+                counts.1 = counts.1.max(counts.0);
+            }
+            // Let others come, if they do.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            counts.lock().unwrap().0 -= 1;
+            stream.write_all(b"421 busy\r\n").await.unwrap();
+        }
+    });
+    let world = World::new(&[], Authority::new().trust(), port.await).await;
+    let wishes = (0..12).map(|n| Wish::Smtp(name(&format!("mx{n}.example.com")), "127.0.0.1".parse().unwrap()));
+    let mut known = world.observer.known();
+    world.observer.fulfil(wishes, &mut known, later()).await;
+    let most = now_and_most.lock().unwrap().1;
+    assert!(known.facts.smtp.len() == 12 && most <= PER_MAIL_SERVER, "{most}");
+}
+
+#[tokio::test]
 async fn nobody_there_or_gone_at_once() {
     let failure = look(Authority::new().trust(), free_port().await).await.unwrap_err();
     assert!(failure.message.contains("nothing listens") && !failure.here, "{failure:?}");
@@ -240,7 +266,7 @@ async fn a_handshake_without_an_end_is_given_up() {
         stream.write_all(b"220 go\r\n").await.unwrap();
         stream.fill_buf().await.unwrap();
         begun.send(()).await.unwrap();
-        std::future::pending().await;
+        std::future::pending::<()>().await;
     });
     assert_eq!(stuck.await.unwrap().tls_error.as_deref(), Some("no end of the TLS handshake in time"));
 }

@@ -104,10 +104,14 @@ async fn answers_have_limits() {
     assert_eq!(policy(whole(MAX_POLICY), b"").await.unwrap().body.len(), MAX_POLICY);
     for (bytes, more, why) in [
         (whole(MAX_POLICY + 1), &b""[..], "longer than 65536 octets"),
-        (b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), b"endless", "longer than 65536 octets"),
+        (
+            b"HTTP/1.1 200 OK\r\n\r\n".to_vec(),
+            b"endless and so on, without a word that would say where it is to stop at last; ",
+            "longer than 65536 octets",
+        ),
         (
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec(),
-            b"5\r\nxxxxx\r\n",
+            b"40\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n",
             "longer than 65536 octets",
         ),
         (b"HTTP/1.1 200 OK\r\n".to_vec(), b"x: y\r\n", "no HTTP"),
