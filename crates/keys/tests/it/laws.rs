@@ -11,7 +11,7 @@ use crate::signer::{Signer, Tags};
 const NOW: u64 = 1_700_000_000;
 
 fn verify(signer: &Signer, octets: &[u8]) -> Vec<Verified> {
-    verify_message(&Message::parse(octets).unwrap(), &signer.world(), NOW).unwrap()
+    verify_message(&Message::parse(octets).unwrap(), signer.world(), NOW).unwrap()
 }
 
 fn first(signer: &Signer, octets: &[u8]) -> Verified {
@@ -100,13 +100,13 @@ proptest! {
         let mut changed = signer.sign(message.as_bytes(), tags);
         let text = String::from_utf8_lossy(&changed).into_owned();
         // The last line's end is not signed, nor is the value of `b`, whose last bits mean nothing.
-        let place = place.index(changed.len() - 2);
         let b = text.find("\tb=").unwrap() + 3..text.find("\r\nFrom").unwrap();
-        prop_assume!(!b.contains(&place));
+        let place = place.index(changed.len() - 2 - b.len());
+        let place = if place < b.start { place } else { place + b.len() };
         changed[place] ^= by;
         let Ok(message) = Message::parse(&changed) else { return Ok(()) };
         // Of another selector or domain the key is not known: nobody asked yet.
-        if let Ok(found) = verify_message(&message, &signer.world(), NOW) {
+        if let Ok(found) = verify_message(&message, signer.world(), NOW) {
             prop_assert!(found.iter().all(|one| one.result() != DkimResult::Pass), "{place}: {text:?}");
         }
     }

@@ -18,6 +18,7 @@ pub(crate) struct Signer {
     pub(crate) algorithm: Algorithm,
     pub(crate) pair: KeyPair,
     key: Secret,
+    world: Answers,
 }
 
 enum Secret {
@@ -58,7 +59,8 @@ impl Signer {
             }
             _ => (Algorithm::RsaSha256, Secret::Rsa(RsaKeyPair::from_pkcs8(&der).unwrap())),
         };
-        Self { algorithm, pair, key }
+        let world = world(&[(KEY_NAME, pair.record().to_string())]);
+        Self { algorithm, pair, key, world }
     }
 
     /// The message with a signature on top.
@@ -78,8 +80,8 @@ impl Signer {
     }
 
     /// The record in a world where nothing else is.
-    pub(crate) fn world(&self) -> Answers {
-        world(&[(KEY_NAME, self.pair.record().to_string())])
+    pub(crate) fn world(&self) -> &Answers {
+        &self.world
     }
 
     fn octets(&self, data: &[u8]) -> Vec<u8> {

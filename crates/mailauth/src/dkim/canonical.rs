@@ -135,10 +135,10 @@ impl fmt::Display for Canonicalisation {
 
 /// The fields that the names in `h=` stand for, by their place: for each name the lowest that was not taken yet, and
 /// nothing where none is left (RFC 6376 section 5.4.2). `without` is the signature's own field.
-pub(super) fn select(message: &Message<'_>, names: &[String], without: Option<usize>) -> Vec<usize> {
+pub(super) fn select(message: &Message<'_>, names: &[String], without: usize) -> Vec<usize> {
     let mut left: std::collections::HashMap<String, Vec<usize>> = std::collections::HashMap::new();
     for (place, field) in message.fields().iter().enumerate() {
-        if Some(place) != without {
+        if place != without {
             left.entry(field.name().to_ascii_lowercase()).or_default().push(place);
         }
     }
@@ -236,7 +236,7 @@ mod tests {
         let message = Message::parse(b"A: 1\nB: 2\na: 3\nS: 4\nA: 5\n").unwrap();
         let places = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            select(&message, &names, Some(3))
+            select(&message, &names, 3)
         };
         assert_eq!(places(&["a", "A", "b"]), [4, 2, 1]);
         assert_eq!(places(&["b", "b", "a", "a", "a", "a", "x", "s"]), [1, 4, 2, 0]);

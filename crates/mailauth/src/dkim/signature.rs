@@ -59,7 +59,7 @@ pub struct Signature {
     /// `b`: the signature's octets.
     pub value: Vec<u8>,
     /// Which of the message's fields it is, and where in its value the value of `b` stands.
-    place: Option<usize>,
+    place: usize,
     value_span: Range<usize>,
 }
 
@@ -90,27 +90,10 @@ impl fmt::Display for Algorithm {
 /// Every signature field of a message from the top, read.
 pub fn signatures(message: &Message<'_>) -> impl Iterator<Item = Result<Signature, SignatureError>> {
     let fields = message.fields().iter().enumerate().filter(|(_, field)| field.is(SIGNATURE_FIELD));
-    fields.map(|(place, field)| Ok(Signature { place: Some(place), ..Signature::parse(field)? }))
+    fields.map(|(place, field)| Signature::parse(field, place))
 }
 
 impl Signature {
-    /// Reads a signature field.
-    ///
-    /// # Errors
-    /// It is none that could verify. A retry does not help.
-    pub fn parse(field: &Field<'_>) -> Result<Self, SignatureError> {
-        if field.raw().len() > SIGNATURE_OCTETS {
-            return Err(Kind::TooLong.into());
-        }
-        let text = std::str::from_utf8(field.value()).map_err(|_| Kind::NotText)?;
-        let list = TagList::parse(text);
-        Self::read(text, &list).map_err(|kind| SignatureError {
-            kind,
-            domain: list.get("d").and_then(|tag| domain(tag).ok()),
-            selector: list.get("s").and_then(|tag| selector(tag).ok()),
-        })
-    }
-
     /// What the signature is over: the canonical header fields and the field itself without the value of `b`
     /// (RFC 6376 section 3.7). `message` is the one that [`signatures`] read it from.
     pub fn signed_data(&self, message: &Message<'_>) -> Vec<u8> {
@@ -121,7 +104,7 @@ impl Signature {
                 data.extend_from_slice(b"\r\n");
             }
         }
-        if let Some(field) = self.place.and_then(|place| message.fields().get(place)) {
+        if let Some(field) = message.fields().get(self.place) {
             let value = field.value();
             let part = |range| value.get(range).unwrap_or_default();
             let value = [part(0..self.value_span.start), part(self.value_span.end..value.len())].concat();
@@ -137,11 +120,24 @@ impl Signature {
         (count > 0).then(|| count.saturating_sub(names))
     }
 
+    fn parse(field: &Field<'_>, place: usize) -> Result<Self, SignatureError> {
+        if field.raw().len() > SIGNATURE_OCTETS {
+            return Err(Kind::TooLong.into());
+        }
+        let text = std::str::from_utf8(field.value()).map_err(|_| Kind::NotText)?;
+        let list = TagList::parse(text);
+        Self::read(text, &list, place).map_err(|kind| SignatureError {
+            kind,
+            domain: list.get("d").and_then(|tag| domain(tag).ok()),
+            selector: list.get("s").and_then(|tag| selector(tag).ok()),
+        })
+    }
+
     fn selected(&self, message: &Message<'_>) -> Vec<usize> {
         select(message, &self.fields, self.place)
     }
 
-    fn read(text: &str, list: &TagList<'_>) -> Result<Self, Kind> {
+    fn read(text: &str, list: &TagList<'_>, place: usize) -> Result<Self, Kind> {
         if let Some(problem) = list.problems.iter().find(|problem| problem.is_fatal()) {
             return Err(match &problem.kind {
                 tag_list::ProblemKind::Repeated(tag) => Kind::Repeated(shown(tag)),
@@ -215,7 +211,7 @@ impl Signature {
             signed_at,
             expires_at,
             value: base64("b")?,
-            place: None,
+            place,
             value_span: value_span(text, b),
         })
     }
