@@ -3,6 +3,7 @@
 //! They say what a record kind cannot say of its own values, and what no guard stops.
 
 use mailzone_mailauth::dkim::{self, KeyRecord, PublicKey};
+use mailzone_mailauth::dmarc::{Policy, Reader, discover};
 use mailzone_mailauth::lookup::{Answer, Lookup, resolve};
 use mailzone_mailauth::spf::{Mechanism, Modifier, Record, Selected, TermKind};
 use mailzone_mailauth::{Effect, Finding, Severity, rules};
@@ -15,7 +16,7 @@ use crate::rules::common::text;
 type ChangeRule = fn(&mut Change<'_>);
 
 /// Every rule over a change. A new one is a function and an entry here.
-const CHANGES: &[ChangeRule] = &[spf_targets, dkim_keys];
+const CHANGES: &[ChangeRule] = &[spf_targets, dkim_keys, dmarc_alias];
 
 /// What the step from `before` to `after` does to `subject`, all with effect `caused`. A question that either side
 /// leaves open decides nothing: it is nobody's fault.
@@ -53,8 +54,12 @@ impl Change<'_> {
     }
 
     fn find(&mut self, code: &str, owner: &Name, message: impl Into<String>) {
-        let (severity, remedy, reference) =
-            rules::rule(code).map_or((Severity::Error, "", ""), |rule| (rule.severity, rule.remedy, rule.reference));
+        let severity = rules::rule(code).map_or(Severity::Error, |rule| rule.severity);
+        self.find_as(code, severity, owner, message);
+    }
+
+    fn find_as(&mut self, code: &str, severity: Severity, owner: &Name, message: impl Into<String>) {
+        let (remedy, reference) = rules::rule(code).map_or(("", ""), |rule| (rule.remedy, rule.reference));
         let finding = Finding::new(code, severity, owner.to_text_without_dot(), message, remedy, reference);
         self.findings.push(Finding { effect: Effect::Caused, ..finding });
     }
@@ -119,6 +124,31 @@ fn dkim_keys(change: &mut Change<'_>) {
     }
 }
 
+/// A weaker policy behind an alias, whose text the guards do not see. It stops nothing: the target's owner may change it
+/// at any time.
+fn dmarc_alias(change: &mut Change<'_>) {
+    let domain = &change.subject.domain;
+    let Ok(owner) = domain.prepend("_dmarc") else { return };
+    let is_alias = |lookup: &dyn Lookup| match lookup.lookup(&owner, RecordType::TXT) {
+        Answer::Records(values, _) => values.iter().any(|value| matches!(value, Rdata::Cname(_))),
+        _ => false,
+    };
+    if !is_alias(change.before) && !is_alias(change.after) {
+        return;
+    }
+    let policy = |lookup: &dyn Lookup| {
+        let found = discover(lookup, domain, Reader::Rfc9989).ok()?;
+        let known = !found.is_temp_error();
+        known.then(|| found.effective.map_or(Policy::None, |effective| effective.disposition.policy))
+    };
+    if let (Some(before), Some(after)) = (policy(change.before), policy(change.after))
+        && after < before
+    {
+        let message = format!("behind an alias, the policy goes from {} to {}", before.as_str(), after.as_str());
+        change.find_as("GUARD-DMARC-DOWN", Severity::Warning, &owner, message);
+    }
+}
+
 /// Every live key among the values of a selector.
 fn keys(values: &[Rdata]) -> Vec<PublicKey> {
     let records = values.iter().filter_map(|value| KeyRecord::parse(&text(value)).ok());
@@ -164,6 +194,17 @@ mod tests {
         assert_eq!(codes(&one, &at("s1", "")), ["DKIM-11"]);
         assert_eq!(codes(&one, &format!("{}\n{}", at("s1", ""), at("s2", OTHER_KEY))), [""; 0]);
         assert_eq!(codes(&at("s1", ""), ""), [""; 0]);
+    }
+
+    #[test]
+    fn a_policy_behind_an_alias() {
+        let alias = |target: &str, p: &str| format!("_dmarc CNAME {target}\n{target} TXT \"v=DMARC1; p={p}\"");
+        let own = "_dmarc TXT \"v=DMARC1; p=reject\"";
+        assert_eq!(codes(&alias("a", "reject"), &alias("b", "none")), ["GUARD-DMARC-DOWN"]);
+        assert_eq!(codes(own, &alias("b", "quarantine")), ["GUARD-DMARC-DOWN"]);
+        assert_eq!(codes(&alias("a", "none"), &alias("b", "reject")), [""; 0]);
+        // Between records of its own it is the kind's guard.
+        assert_eq!(codes(own, &own.replace("reject", "none")), [""; 0]);
     }
 
     #[test]

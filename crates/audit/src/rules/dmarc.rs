@@ -18,10 +18,14 @@ const TESTING: i64 = 30 * DAY;
 /// After so long monitoring is: three times what the steps of the ladder ask for (rule book 20).
 const MONITORING: i64 = 90 * DAY;
 
+/// Addresses beyond which nothing is asked any more: senders of reports stop earlier.
+const ADDRESSES: usize = 10;
+
 pub(super) fn check(inquiry: &mut Inquiry<'_>) {
     let domain = inquiry.domain();
     let Ok(owner) = domain.prepend("_dmarc") else { return };
     at_the_domain(inquiry);
+    inquiry.topic(format!("the DMARC record of {}", domain.to_text_without_dot()));
     let (at, end) = (inquiry.dns_at(&owner, RecordType::TXT), inquiry.dns(&owner, RecordType::TXT));
     let found = discovery(inquiry);
     let (Some(at), Some(end)) = (at, end) else { return };
@@ -153,7 +157,8 @@ fn policy(inquiry: &mut Inquiry<'_>, owner: &Name, record: &Record, age: Option<
 fn reports(inquiry: &mut Inquiry<'_>, owner: &Name, record: &Record) {
     let subject = owner.to_text_without_dot();
     let (domain, lookup) = (inquiry.domain(), inquiry.lookup());
-    for (tag, uri) in record.rua.iter().map(|uri| ("rua", uri)).chain(record.ruf.iter().map(|uri| ("ruf", uri))) {
+    let addresses = record.rua.iter().map(|uri| ("rua", uri)).chain(record.ruf.iter().map(|uri| ("ruf", uri)));
+    for (tag, uri) in addresses.take(ADDRESSES) {
         let Some(host) = uri.host().filter(|_| uri.is_uri()) else { continue };
         let at = host.to_text_without_dot();
         inquiry.topic(format!("whether {at} takes reports about {}", domain.to_text_without_dot()));

@@ -14,8 +14,9 @@ use crate::Inquiry;
 use crate::rules::common::text;
 
 pub(super) fn check(inquiry: &mut Inquiry<'_>) {
-    let domain = inquiry.domain();
     hosts(inquiry);
+    let domain = inquiry.domain();
+    inquiry.topic(format!("the SPF record of {}", domain.to_text_without_dot()));
     let Some(answer) = inquiry.dns(domain, RecordType::TXT) else { return };
     let name = domain.to_text_without_dot();
     let values = match &answer {

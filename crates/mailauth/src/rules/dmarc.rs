@@ -164,7 +164,7 @@ pub(super) const RULES: &[Rule] = &[
         explanation: "The policy is to quarantine or reject, and mail of a sender that must get through is not aligned by SPF or DKIM: it would be lost.",
         remedy: "set the sender up for aligned DKIM first",
         reference: "RFC 9989 section 5",
-        decided_by: DecidedBy::Plan,
+        decided_by: DecidedBy::Dns,
     },
     Rule {
         code: "DMARC-19",
