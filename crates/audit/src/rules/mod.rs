@@ -1,5 +1,6 @@
 //! The rules, one module for each area.
 
+mod bimi;
 mod caa;
 mod change;
 mod client_settings;
@@ -7,6 +8,7 @@ mod common;
 mod dane;
 mod delegation;
 mod dkim;
+mod dmarc;
 mod dnssec;
 mod hosts;
 mod mta_sts;
@@ -35,6 +37,8 @@ pub(crate) const RULES: &[Rule] = &[
     (Area::Smtp, smtp::check),
     (Area::Spf, spf::check),
     (Area::Dkim, dkim::check),
+    (Area::Dmarc, dmarc::check),
+    (Area::Bimi, bimi::check),
     (Area::Dmarc, senders::check),
     (Area::MtaSts, mta_sts::check),
     (Area::TlsRpt, tls_rpt::check),
