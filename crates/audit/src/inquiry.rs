@@ -197,6 +197,11 @@ impl<'a> Inquiry<'a> {
         self.measures.insert(measure, Measured { share: share.min(100), why: why.into() });
     }
 
+    /// What an earlier rule measured.
+    pub fn measured(&self, measure: Measure) -> Option<&Measured> {
+        self.measures.get(&measure)
+    }
+
     pub(crate) fn finish(self) -> Audit {
         let mut findings = self.findings;
         findings.sort();

@@ -1,6 +1,8 @@
 //! The rules, one module for each area.
 
 mod bimi;
+mod blocklists;
+mod bulk;
 mod caa;
 mod change;
 mod client_settings;
@@ -13,10 +15,12 @@ mod dnssec;
 mod hosts;
 mod mta_sts;
 mod mx;
+mod parked;
 mod ptr;
 mod senders;
 mod smtp;
 mod spf;
+mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tls_rpt;
@@ -38,11 +42,14 @@ pub(crate) const RULES: &[Rule] = &[
     (Area::Spf, spf::check),
     (Area::Dkim, dkim::check),
     (Area::Dmarc, dmarc::check),
-    (Area::Bimi, bimi::check),
     (Area::Dmarc, senders::check),
     (Area::MtaSts, mta_sts::check),
     (Area::TlsRpt, tls_rpt::check),
     (Area::Dane, dane::check),
+    (Area::Bimi, bimi::check),
     (Area::Caa, caa::check),
     (Area::ClientSettings, client_settings::check),
+    (Area::Parked, parked::check),
+    (Area::Bulk, bulk::check),
+    (Area::Blocklists, blocklists::check),
 ];
