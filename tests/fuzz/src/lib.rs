@@ -1,7 +1,7 @@
 //! Every parser as a plain function over octets, with the laws that hold for whatever it is given.
 //!
 //! Three things call them: `cargo test` (the corpus, and inputs made of it with a fixed seed), this crate's program (as
-//! many inputs as one likes), and `fuzz/`, outside the workspace, under cargo-fuzz. `docs/fuzzing.md` says how.
+//! many inputs as one likes), and `fuzz/`, outside the workspace, under cargo-fuzz. `CONTRIBUTING.md` says how.
 
 #![allow(clippy::panic, reason = "a law that does not hold ends in a panic, which is what a fuzzer sees")]
 
