@@ -27,7 +27,7 @@ pub use facts::{
     SmtpSession, Validation, ZoneServers,
 };
 pub use inquiry::{Inquiry, Wish};
-pub use project::{PublishedKey, keys_of_all};
+pub use project::{PublishedKey, keys_of_all, published_keys};
 pub use report::{Area, Audit, Measured, Note, Open, unchecked};
 pub use rules::changes;
 pub use scores::{Measure, Part, ScoreArea, Scores, WEIGHTS, Weight, scores};

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use mailzone_mailauth::dkim::PublicKey;
+use mailzone_mailauth::dkim::{self, KeyRecord, PublicKey};
+use mailzone_mailauth::lookup::{Answer, Lookup};
 use mailzone_mailauth::{Finding, Severity, rules};
-use mailzone_record::Name;
+use mailzone_record::{Name, RecordType};
 
+use crate::Subject;
 use crate::common_factor::common_factors;
+use crate::rules::text;
 
 /// A key of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,10 +22,28 @@ pub struct PublishedKey {
     pub key: PublicKey,
 }
 
+/// The keys at the selectors of these domains, as far as they are known. Behind an alias is the service's record: it may
+/// share its keys as it likes.
+pub fn published_keys<'a>(subjects: impl IntoIterator<Item = &'a Subject>, dns: &dyn Lookup) -> Vec<PublishedKey> {
+    let mut keys = Vec::new();
+    for subject in subjects {
+        for selector in &subject.selectors {
+            let Ok(owner) = dkim::selector_name(&selector.name, &subject.domain) else { continue };
+            let Answer::Records(values, _) = dns.lookup(&owner, RecordType::TXT) else { continue };
+            let records = values.iter().filter_map(|value| KeyRecord::parse(&text(value)).ok());
+            keys.extend(records.filter_map(|record| {
+                let key = record.public_key()?.clone();
+                Some(PublishedKey { domain: subject.domain.clone(), owner: owner.clone(), key })
+            }));
+        }
+    }
+    keys
+}
+
 /// DKIM-15 and DKIM-20 over the keys of a project. The same input gives the same result.
 ///
 /// The same key at several selectors of one domain is worth a warning too: none of them can be rotated alone. Aliases
-/// to a service's record are not meant to be given here: the service may share its keys as it likes.
+/// to a service's record are not meant to be given here: see [`published_keys`].
 pub fn keys_of_all(keys: &[PublishedKey]) -> Vec<Finding> {
     let mut places: BTreeMap<Vec<u8>, Vec<&PublishedKey>> = BTreeMap::new();
     for key in keys {
@@ -78,8 +99,8 @@ fn finding(code: &str, owner: &Name, message: String) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::testing::{KEY, OTHER_KEY};
-    use mailzone_mailauth::dkim::KeyRecord;
+    use crate::rules::testing::{KEY, OTHER_KEY, World};
+    use crate::{Selector, SelectorSource};
 
     fn at(owner: &str, domain: &str, record: &str) -> PublishedKey {
         let key = KeyRecord::parse(&record.replace("\" \"", "")).unwrap().public_key().unwrap().clone();
@@ -108,6 +129,17 @@ mod tests {
         DKIM-15 s2.a.test: the same key as at s1.a.test
         ");
         assert_eq!(said(&[rsa("s1", "a.test", KEY), rsa("s1", "b.test", OTHER_KEY), rsa("s1", "a.test", KEY)]), "");
+    }
+
+    #[test]
+    fn keys_are_collected() {
+        let mut world = World::new(&format!(
+            "s1._domainkey TXT \"v=DKIM1; p={KEY}\"\ns2._domainkey CNAME s1._domainkey\ns3._domainkey TXT \"p=\""
+        ));
+        for name in ["s1", "s2", "s3", "s4", "_"] {
+            world.subject.selectors.push(Selector { name: name.to_owned(), source: SelectorSource::Named });
+        }
+        assert_eq!(published_keys([&world.subject], &world.lookup()), [rsa("s1._domainkey", "example.test", KEY)]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(super) fn has_candidate(kind: &dyn Kind, value: &Rdata) -> bool {
 }
 
 /// The joined strings of a TXT value, lossy; of other types the presentation form.
-pub(super) fn text(value: &Rdata) -> String {
+pub(crate) fn text(value: &Rdata) -> String {
     match value.as_txt() {
         Some(txt) => String::from_utf8_lossy(&txt.joined()).into_owned(),
         None => value.to_string(),

@@ -8,6 +8,8 @@ use mailzone_record::{Name, RRsetKey, Rdata, RecordType};
 use crate::rules::common::text;
 use crate::{Inquiry, Selector, SelectorSource};
 
+const UNDERSCORE: &str = "the underscore of `_domainkey` is missing";
+
 const DAY: i64 = 86_400;
 /// After so long a testing flag is forgotten (rule book 3.4).
 const TESTING: i64 = 30 * DAY;
@@ -18,9 +20,13 @@ const AGE: [i64; 2] = [182 * DAY, 365 * DAY];
 
 pub(super) fn check(inquiry: &mut Inquiry<'_>) {
     let wild = wildcard(inquiry);
+    let bare = without_underscore(inquiry);
     let mut types = Vec::new();
     let mut all_known = wild.is_some();
     for selector in &inquiry.subject().selectors {
+        if bare && selector.source == SelectorSource::Guessed {
+            misplaced(inquiry, selector);
+        }
         match one(inquiry, selector, wild.as_deref().unwrap_or_default()) {
             Some(found) => types.extend(found),
             None => all_known = false,
@@ -45,6 +51,30 @@ fn wildcard(inquiry: &mut Inquiry<'_>) -> Option<Vec<Rdata>> {
         inquiry.add(finding);
     }
     Some(values)
+}
+
+/// Whether there is anything below `domainkey`, without the underscore: then it is worth asking for guesses there.
+fn without_underscore(inquiry: &mut Inquiry<'_>) -> bool {
+    let Ok(name) = inquiry.domain().prepend("domainkey") else { return false };
+    inquiry.topic("");
+    matches!(inquiry.dns(&name, RecordType::TXT), Some(Answer::NoData | Answer::Records(..)))
+}
+
+/// DKIM-01 for a guessed selector whose record is where nobody looks.
+fn misplaced(inquiry: &mut Inquiry<'_>, selector: &Selector) {
+    let Ok(wrong) = inquiry.domain().prepend(&format!("{}.domainkey", selector.name)) else { return };
+    let Ok(right) = dkim::selector_name(&selector.name, inquiry.domain()) else { return };
+    inquiry.topic("");
+    if inquiry.records(&wrong, RecordType::TXT).is_some_and(|values| values.iter().any(is_key)) {
+        let right = right.to_text_without_dot();
+        let message = format!("{UNDERSCORE}: verifiers look at {right}");
+        inquiry.find_with("DKIM-01", wrong.to_text_without_dot(), message, Some(format!("move the record to {right}")));
+    }
+}
+
+/// Whether a verifier would take the value for a key record.
+fn is_key(value: &Rdata) -> bool {
+    KeyRecord::parse(&text(value)).is_ok()
 }
 
 /// The types of the live keys at a selector; `None`: not known.
@@ -125,12 +155,12 @@ fn missing(inquiry: &mut Inquiry<'_>, selector: &Selector, subject: &str) {
     let mut message = "no record is there: every signature with this selector fails".to_owned();
     let mut remedy = None;
     for (wrong, mistake) in [
-        (without_underscore, "the underscore of `_domainkey` is missing"),
+        (without_underscore, UNDERSCORE),
         (doubled, "the domain stands twice, since a name without a final dot was completed"),
     ] {
         let Some(wrong) = wrong else { continue };
         let Some(values) = inquiry.records(&wrong, RecordType::TXT) else { continue };
-        if values.iter().any(|value| KeyRecord::parse(&text(value)).is_ok()) {
+        if values.iter().any(is_key) {
             message = format!("no record is there: it stands at {}: {mistake}", wrong.to_text_without_dot());
             remedy = Some(format!("move the record to {subject}"));
             break;
@@ -223,6 +253,9 @@ mod tests {
         insta::assert_snapshot!(message(with(&rsa("s1").replace("_domainkey", "_domainkey.example.test"))), @"no record is there: it stands at s1._domainkey.example.test.example.test: the domain stands twice, since a name without a final dot was completed [move the record to s1._domainkey.example.test]");
         // A guess that is wrong says nothing.
         with(&rsa("s1")).lacks("DKIM-01");
+        let guessed = with(&format!("{}{}", rsa("s1"), rsa("s2").replace("_domainkey", "domainkey")));
+        assert_eq!(guessed.finds("DKIM-01").only().subject, "s2.domainkey.example.test");
+        with(&format!("{}other.domainkey TXT \"hello\"", rsa("s1"))).lacks("DKIM-01");
     }
 
     #[test]

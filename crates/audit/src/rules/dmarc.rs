@@ -94,7 +94,15 @@ fn discovery(inquiry: &mut Inquiry<'_>) -> Option<Discovery> {
         (Some(applied), None) => format!("the record of {} is void: no policy", applied.domain.to_text_without_dot()),
         (None, _) => "no DMARC record holds".to_owned(),
     };
-    inquiry.note(name, said);
+    inquiry.note(name.clone(), said);
+    // The names that it asks for are among those of the walk.
+    if let Some(old) = inquiry.take(discover(lookup, domain, Reader::Rfc7489))
+        && let (Some(new), Some(old)) = (found.effective, old.effective)
+        && new.disposition != old.disposition
+    {
+        let message = format!("receivers of the earlier generation (RFC 7489) apply {}", old.disposition);
+        inquiry.note(name, message);
+    }
     Some(found)
 }
 
@@ -343,6 +351,17 @@ mod tests {
         let mut world = with(weak, "");
         world.subject.scope.completeness = false;
         world.lacks("DMARC-11");
+    }
+
+    #[test]
+    fn generations_that_differ() {
+        let notes = |record: &str| with(record, "").audit().notes.into_iter().map(|note| note.text).collect::<Vec<_>>();
+        let old = "receivers of the earlier generation (RFC 7489) apply";
+        assert!(notes("v=DMARC1; p=reject; t=y").contains(&format!("{old} reject")));
+        assert!(
+            notes("v=DMARC1; p=reject; pct=20").contains(&format!("{old} reject for 20 %, quarantine for the rest"))
+        );
+        assert!(!notes(GOOD).iter().any(|note| note.starts_with(old)));
     }
 
     #[test]

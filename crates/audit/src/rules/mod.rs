@@ -5,6 +5,7 @@ mod blocklists;
 mod bulk;
 mod caa;
 mod change;
+mod change_hosts;
 mod client_settings;
 mod common;
 mod dane;
@@ -13,6 +14,8 @@ mod dkim;
 mod dmarc;
 mod dnssec;
 mod hosts;
+#[cfg(test)]
+mod laws;
 mod mta_sts;
 mod mx;
 mod parked;
@@ -28,6 +31,7 @@ mod tls_rpt;
 use crate::{Area, Inquiry};
 
 pub use change::changes;
+pub(crate) use common::text;
 
 /// A rule, and what it is about.
 pub(crate) type Rule = (Area, fn(&mut Inquiry<'_>));

@@ -75,7 +75,11 @@ impl World {
 
     /// The audit of `example.test`.
     pub(crate) fn audit(&self) -> Audit {
-        audit(&self.subject, &self.facts, &self.lookup())
+        let audit = audit(&self.subject, &self.facts, &self.lookup());
+        for (_, finding) in &audit.findings {
+            assert!(mailzone_mailauth::rules::rule(&finding.code).is_some(), "{} is in no table", finding.code);
+        }
+        audit
     }
 
     /// The findings of this code; at least one.
