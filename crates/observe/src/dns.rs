@@ -12,7 +12,7 @@ use mailzone_probe::{Ask, Delegations, Polite, Wire};
 use mailzone_record::{Name, Rdata, RecordType};
 use mailzone_wire::{Exchange, Message, Query, WireError};
 
-use crate::cache::{Cache, Known};
+use crate::cache::{Cache, Known, Once};
 use crate::reading::{Reading, is_referral, read};
 
 /// Servers that are tried for one question.
@@ -55,6 +55,8 @@ struct Inner<A> {
     resolvers: Servers,
     zones: BTreeMap<Name, Servers>,
     delegations: Option<Delegations<Counted<A>>>,
+    /// The upper zones that somebody walked to.
+    led: Once<Name, ()>,
     cache: Cache,
 }
 
@@ -96,6 +98,7 @@ impl<A: Ask> Dns<A> {
             resolvers: servers(sources.resolvers),
             zones: sources.zones.into_iter().map(|(zone, all)| (zone, servers(all))).collect(),
             delegations,
+            led: Once::default(),
             cache: Cache::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -253,6 +256,17 @@ impl<A: Ask> Inner<A> {
     }
 
     async fn walk(&self, delegations: &Delegations<Counted<A>>, question: &Question) -> Asked {
+        // One question goes ahead to the TLD and to the zone below it, so that a hundred at a time do not all begin
+        // at the root.
+        let path = std::iter::successors(question.name.parent(), Name::parent);
+        let upper: Vec<Name> = path.filter(|name| (1..=2).contains(&name.label_count())).collect();
+        for name in upper.into_iter().rev() {
+            let ahead = async {
+                // What it finds is remembered on the way; if it fails, the question itself will.
+                let _ = delegations.ask(&name, RecordType::SOA).await;
+            };
+            self.led.get(name.clone(), ahead).await;
+        }
         match delegations.ask(&question.name, question.rtype).await {
             Ok((zone, message)) => Asked::Read(read(question, &message, &zone)),
             Err(error) => {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mailzone_mailauth::lookup::{Answer, Answers, Lookup, Pending, Question, resolve};
+use mailzone_mailauth::spf::{self, SpfResult};
 use mailzone_observe::{Dns, Sources, drive, network};
 use mailzone_record::{Rdata, RecordType, Ttl, Txt};
 use mailzone_server::Switches;
@@ -149,10 +150,55 @@ async fn from_the_roots_without_resolvers() {
     });
     let dns = Dns::new(script.clone(), Sources { roots: vec![at(1)], port: 53, ..Sources::default() });
     assert_eq!(dns.resolve(&name("a.test"), RecordType::TXT).await, text("x"));
-    assert_eq!(script.asked(), [1, 2, 1, 3]);
+    // Of each TLD first the SOA, from the root on.
+    assert_eq!(script.asked(), [1, 2, 2, 1, 3, 3]);
     let Answer::Records(values, _) = dns.ask(&question("d.test", RecordType::DS)).await else { panic!() };
     assert_eq!(values.len(), 1);
     assert_eq!(script.asked(), [2]);
+    // Many at a time share the way.
+    let dns = Dns::new(script.clone(), Sources { roots: vec![at(1)], port: 53, ..Sources::default() });
+    let mut all = tokio::task::JoinSet::new();
+    for n in 0..50 {
+        let dns = dns.clone();
+        all.spawn(async move { dns.ask(&question(&format!("n{n}.d.test"), RecordType::TXT)).await });
+    }
+    all.join_all().await;
+    let mut asked = script.asked();
+    asked.sort_unstable();
+    assert_eq!((&asked[..4], asked.len()), (&[1, 2, 2, 4][..], 54));
+}
+
+#[tokio::test]
+async fn spf_over_the_network() {
+    let server = served(vec![zone(
+        "example.com",
+        &[
+            ("example.com", RecordType::TXT, "\"v=spf1 include:a.example.com mx -all\""),
+            ("a.example.com", RecordType::CNAME, "b.example.com."),
+            ("b.example.com", RecordType::TXT, "\"v=spf1 ip4:192.0.2.1 ?all\""),
+            ("example.com", RecordType::MX, "10 mx.example.com."),
+            ("mx.example.com", RecordType::A, "192.0.2.2"),
+        ],
+    )])
+    .await;
+    server.handle().set_switches(Switches { delay: Duration::from_millis(5), ..Switches::default() });
+    let dns = || Dns::new(network(), Sources { resolvers: vec![server.local_addr()], ..Sources::default() });
+    let check = async |dns: Dns, ip: &str| {
+        let (ip, helo) = (ip.parse().unwrap(), "mx.example.com");
+        let request = spf::Request { ip, helo, mail_from: "a@example.com", receiver: "", time: 0 };
+        let driven = drive(&dns, |answers| spf::check(&request, answers), 400, later()).await;
+        driven.result.unwrap().result
+    };
+    let shared = dns();
+    for (ip, expected) in
+        [("192.0.2.1", SpfResult::Pass), ("192.0.2.2", SpfResult::Pass), ("192.0.2.3", SpfResult::Fail)]
+    {
+        assert_eq!(check(shared.clone(), ip).await, expected, "{ip}");
+    }
+    // Each record once, the alias with its target.
+    assert_eq!(shared.sent(), 4);
+    server.handle().set_switches(Switches { servfail: true, ..Switches::default() });
+    assert_eq!(check(dns(), "192.0.2.1").await, SpfResult::TempError);
 }
 
 #[tokio::test]
