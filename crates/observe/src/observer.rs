@@ -2,8 +2,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mailzone_audit::{Document, PolicyAnswer};
-use mailzone_audit::{Facts, Failure, SmtpSession, Validation, Wish, ZoneServers};
+use mailzone_audit::{Document, Facts, Failure, PolicyAnswer, SmtpSession, Validation, Wish, ZoneServers};
 use mailzone_mailauth::lookup::{Answer, Answers, Question};
 use mailzone_probe::{Ask, Polite, Wire};
 use mailzone_record::Name;
