@@ -184,15 +184,13 @@ fn demands(inquiry: &mut Inquiry<'_>, spf: Option<&Spf>, keys: &Keys, dmarc: Opt
 
 /// BULK-02, BULK-05, where no sender is known by name: those are simulated.
 fn ways(inquiry: &mut Inquiry<'_>, by_spf: Option<bool>, by_dkim: Option<bool>) {
-    let name = inquiry.domain().to_text_without_dot();
-    match (by_spf, by_dkim) {
-        (Some(false), Some(false)) => inquiry.find("BULK-02", name, "neither SPF nor DKIM can pass for the domain"),
-        (Some(true), Some(false)) => inquiry.find("BULK-05", name, "SPF alone: there is no DKIM key"),
-        (Some(false), Some(true)) => {
-            inquiry.find("BULK-05", name, "DKIM alone: SPF does not pass for the sending hosts")
-        }
-        _ => {}
-    }
+    let (code, message) = match (by_spf, by_dkim) {
+        (Some(false), Some(false)) => ("BULK-02", "neither SPF nor DKIM can pass for the domain"),
+        (Some(true), Some(false)) => ("BULK-05", "SPF alone: there is no DKIM key"),
+        (Some(false), Some(true)) => ("BULK-05", "DKIM alone: SPF does not pass for the sending hosts"),
+        _ => return,
+    };
+    inquiry.find(code, inquiry.domain().to_text_without_dot(), message);
 }
 
 #[cfg(test)]

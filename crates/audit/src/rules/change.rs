@@ -9,6 +9,7 @@ use mailzone_mailauth::spf::{Mechanism, Modifier, Record, Selected, TermKind};
 use mailzone_mailauth::{Effect, Finding, Severity, rules};
 use mailzone_record::{Name, Rdata, RecordType};
 
+use super::change_hosts;
 use crate::Subject;
 use crate::rules::common::text;
 
@@ -16,7 +17,8 @@ use crate::rules::common::text;
 type ChangeRule = fn(&mut Change<'_>);
 
 /// Every rule over a change. A new one is a function and an entry here.
-const CHANGES: &[ChangeRule] = &[spf_targets, dkim_keys, dmarc_alias];
+const CHANGES: &[ChangeRule] =
+    &[spf_targets, dkim_keys, dmarc_alias, change_hosts::mx, change_hosts::tlsa, change_hosts::policy];
 
 /// What the step from `before` to `after` does to `subject`, all with effect `caused`. A question that either side
 /// leaves open decides nothing: it is nobody's fault.
@@ -31,16 +33,16 @@ pub fn changes(before: &dyn Lookup, after: &dyn Lookup, subject: &Subject) -> Ve
 }
 
 /// What the rules see and say.
-struct Change<'a> {
+pub(super) struct Change<'a> {
     before: &'a dyn Lookup,
     after: &'a dyn Lookup,
-    subject: &'a Subject,
+    pub(super) subject: &'a Subject,
     findings: Vec<Finding>,
 }
 
 impl Change<'_> {
     /// The records at the end of the name's aliases on one side; `None` if that side does not know.
-    fn records(lookup: &dyn Lookup, name: &Name, rtype: RecordType) -> Option<Vec<Rdata>> {
+    pub(super) fn records(lookup: &dyn Lookup, name: &Name, rtype: RecordType) -> Option<Vec<Rdata>> {
         match resolve(lookup, name, rtype) {
             Ok(Answer::Records(values, _)) => Some(values.to_vec()),
             Ok(Answer::NoData | Answer::NxDomain) => Some(Vec::new()),
@@ -48,17 +50,22 @@ impl Change<'_> {
         }
     }
 
+    /// The one side or the other.
+    pub(super) fn side(&self, after: bool) -> &dyn Lookup {
+        if after { self.after } else { self.before }
+    }
+
     /// The records before and after, where both are known.
-    fn both(&self, name: &Name, rtype: RecordType) -> Option<(Vec<Rdata>, Vec<Rdata>)> {
+    pub(super) fn both(&self, name: &Name, rtype: RecordType) -> Option<(Vec<Rdata>, Vec<Rdata>)> {
         Some((Self::records(self.before, name, rtype)?, Self::records(self.after, name, rtype)?))
     }
 
-    fn find(&mut self, code: &str, owner: &Name, message: impl Into<String>) {
+    pub(super) fn find(&mut self, code: &str, owner: &Name, message: impl Into<String>) {
         let severity = rules::rule(code).map_or(Severity::Error, |rule| rule.severity);
         self.find_as(code, severity, owner, message);
     }
 
-    fn find_as(&mut self, code: &str, severity: Severity, owner: &Name, message: impl Into<String>) {
+    pub(super) fn find_as(&mut self, code: &str, severity: Severity, owner: &Name, message: impl Into<String>) {
         let (remedy, reference) = rules::rule(code).map_or(("", ""), |rule| (rule.remedy, rule.reference));
         let finding = Finding::new(code, severity, owner.to_text_without_dot(), message, remedy, reference);
         self.findings.push(Finding { effect: Effect::Caused, ..finding });

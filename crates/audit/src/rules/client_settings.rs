@@ -90,7 +90,7 @@ fn autodiscover(inquiry: &mut Inquiry<'_>, services: &[Srv]) {
     }
     let Some(first) = offered.first() else { return };
     let same = |srv: &&Srv| Some(&srv.target) == alias || srv.target == owner;
-    let (severity, relation) = match offered.iter().all(|srv| same(srv)) {
+    let (severity, relation) = match offered.iter().all(same) {
         true => (Severity::Info, "the same"),
         false => (Severity::Warning, "another"),
     };

@@ -182,6 +182,8 @@ fn measure(inquiry: &mut Inquiry<'_>, states: &[Option<State>]) {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use mailzone_mailauth::Severity;
     use mailzone_record::{Name, RecordType};
     use sha2::{Digest, Sha256, Sha512};
@@ -256,18 +258,18 @@ mod tests {
         };
         let (leaf, issuer) = (leaf(), Certificate { is_authority: true, ..certificate(&["Authority"], World::LATER) });
         let sha512 = digits(&Sha512::digest(&leaf.der));
-        with(&format!("3 0 2 {sha512}"), &[leaf.clone()]).lacks("DANE-03");
-        with(&format!("3 1 0 {}", digits(&leaf.public_key)), &[leaf.clone()]).lacks("DANE-03");
+        with(&format!("3 0 2 {sha512}"), from_ref(&leaf)).lacks("DANE-03");
+        with(&format!("3 1 0 {}", digits(&leaf.public_key)), from_ref(&leaf)).lacks("DANE-03");
         let of_issuer = format!("2 1 1 {}", hex(&issuer.public_key));
         with(&of_issuer, &[leaf.clone(), issuer.clone()]).lacks("DANE-03");
         with(&of_issuer, &[leaf.clone(), issuer.clone()]).lacks("DANE-08");
-        let alone = with(&of_issuer, &[leaf.clone()]);
+        let alone = with(&of_issuer, from_ref(&leaf));
         alone.finds("DANE-08").only();
         alone.finds("DANE-03").only();
         let other = certificate(&["other.test"], World::LATER);
         with(&of_issuer, &[other.clone(), issuer]).finds("DANE-03").only();
         // Usage 3 looks at no name.
-        with(&format!("3 1 1 {}", hex(&other.public_key)), &[other.clone()]).lacks("DANE-03");
+        with(&format!("3 1 1 {}", hex(&other.public_key)), from_ref(&other)).lacks("DANE-03");
         with(&format!("3 1 1 {}", hex(&leaf.public_key)), &[other]).finds("DANE-03").only();
         let mut plain = world(&good(), session("mail.example.test"));
         plain.says("mail.example.test", "192.0.2.25", Ok(SmtpSession::default()));

@@ -30,7 +30,7 @@ pub(super) fn check(inquiry: &mut Inquiry<'_>) {
 }
 
 fn judge(inquiry: &mut Inquiry<'_>, zone: &ZoneServers) {
-    let name = zone.zone.as_ref().unwrap_or(inquiry.domain()).to_text_without_dot();
+    let name = zone.zone.as_ref().unwrap_or_else(|| inquiry.domain()).to_text_without_dot();
     let mut faults = 0_usize;
     for server in &zone.servers {
         note(inquiry, server);

@@ -18,6 +18,9 @@ const SESSIONS: usize = 24;
 /// The sending addresses that are looked at.
 const SENDERS: usize = 32;
 
+/// What a mail server said, or why nothing.
+pub(super) type Said<'a> = &'a Result<SmtpSession, Failure>;
+
 /// A host that mail to the domain goes to.
 #[derive(Debug)]
 pub(super) struct Exchanger {
@@ -128,7 +131,7 @@ pub(super) fn senders(inquiry: &mut Inquiry<'_>) -> Option<Vec<Sender>> {
 pub(super) fn sessions<'a>(
     inquiry: &mut Inquiry<'a>,
     exchangers: &[Exchanger],
-) -> Vec<(Name, IpAddr, Option<&'a Result<SmtpSession, Failure>>)> {
+) -> Vec<(Name, IpAddr, Option<Said<'a>>)> {
     if !inquiry.subject().scope.smtp {
         return Vec::new();
     }

@@ -87,25 +87,21 @@ fn wildcards(inquiry: &mut Inquiry<'_>) {
     if !inquiry.subject().scope.completeness {
         return;
     }
-    let domain = inquiry.domain();
-    let revoked = |values: &[Rdata]| {
+    wildcard(inquiry, "*", "no wildcard `v=spf1 -all` for the names below", |values| is_record(values, "v=spf1 -all"));
+    wildcard(inquiry, "*._domainkey", "no wildcard `v=DKIM1; p=` for the selectors", |values| {
         values.iter().any(|value| KeyRecord::parse(&text(value)).is_ok_and(|record| record.public_key().is_none()))
+    });
+}
+
+fn wildcard(inquiry: &mut Inquiry<'_>, prefix: &str, message: &str, is: impl Fn(&[Rdata]) -> bool) {
+    let Ok(owner) = inquiry.domain().prepend(prefix) else { return };
+    let missing = match inquiry.dns(&owner, RecordType::TXT) {
+        Some(Answer::Records(values, _)) => !is(&values),
+        Some(Answer::NoData | Answer::NxDomain) => true,
+        None | Some(Answer::TempError | Answer::Unknown) => false,
     };
-    let nobody = |values: &[Rdata]| is_record(values, "v=spf1 -all");
-    let wanted: [(&str, &dyn Fn(&[Rdata]) -> bool, &str); 2] = [
-        ("*", &nobody, "no wildcard `v=spf1 -all` for the names below"),
-        ("*._domainkey", &revoked, "no wildcard `v=DKIM1; p=` for the selectors"),
-    ];
-    for (prefix, is, message) in wanted {
-        let Ok(owner) = domain.prepend(prefix) else { continue };
-        let missing = match inquiry.dns(&owner, RecordType::TXT) {
-            Some(Answer::Records(values, _)) => !is(&values),
-            Some(Answer::NoData | Answer::NxDomain) => true,
-            None | Some(Answer::TempError | Answer::Unknown) => false,
-        };
-        if missing {
-            inquiry.find("PARK-06", owner.to_text_without_dot(), message);
-        }
+    if missing {
+        inquiry.find("PARK-06", owner.to_text_without_dot(), message);
     }
 }
 

@@ -77,7 +77,7 @@ fn one(inquiry: &mut Inquiry<'_>, sender: &Sender) -> Option<bool> {
             inquiry.add(finding);
         }
     }
-    let names: BTreeSet<Name> = values.iter().filter_map(|value| pointer(value)).collect();
+    let names: BTreeSet<Name> = values.iter().filter_map(pointer).collect();
     let states: Vec<Option<bool>> = names.iter().take(NAMES).map(|name| leads_back(inquiry, sender, name)).collect();
     let texts: Vec<String> = names.iter().take(NAMES).map(Name::to_text_without_dot).collect();
     let confirmed = match states.contains(&Some(true)) {
@@ -163,11 +163,12 @@ fn is_generic(name: &Name, address: IpAddr) -> bool {
 /// A finding; a warning at most where the address may never send.
 fn find(inquiry: &mut Inquiry<'_>, code: &str, sender: &Sender, message: String) {
     let own = rules::rule(code).map_or(Severity::Warning, |rule| rule.severity);
+    let subject = sender.name.as_ref().map_or_else(|| sender.address.to_string(), Name::to_text_without_dot);
     if sender.sure {
-        inquiry.find_as(code, own, sender.address.to_string(), message);
+        inquiry.find_as(code, own, subject, message);
     } else {
         let message = format!("{message}; it matters if the host sends mail too");
-        inquiry.find_as(code, own.max(Severity::Warning), sender.address.to_string(), message);
+        inquiry.find_as(code, own.max(Severity::Warning), subject, message);
     }
 }
 
