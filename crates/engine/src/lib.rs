@@ -6,6 +6,7 @@ pub mod apply;
 mod board;
 mod cancel;
 pub mod compile;
+pub mod desired;
 mod event;
 mod exit;
 pub mod journal;

@@ -10,6 +10,7 @@ mod group;
 pub mod json;
 pub mod markdown;
 mod redact;
+pub mod simulate;
 mod style;
 pub mod text;
 pub mod view;

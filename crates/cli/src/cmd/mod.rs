@@ -15,6 +15,7 @@ mod rollback;
 mod senders;
 mod serve;
 mod shared;
+mod simulate;
 mod try_it;
 mod verify;
 
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Verify(args) => verify::run(global, &args, &ui),
         Command::Latency(args) => latency::run(global, &args, &ui),
         Command::Check(args) => check::run(global, &args, &ui),
+        Command::Simulate(args) => simulate::run(global, &args, &ui),
         Command::Lint(args) => lint::run(global, &args, &ui),
         Command::Serve(args) => serve::run(global, &args, &ui),
         Command::Providers(args) => providers::run(global, &args, &ui),

@@ -13,7 +13,7 @@ use mailzone_mailauth::Finding;
 use mailzone_plan::{Allow, Claim, DomainFacts, Slot, Target};
 use mailzone_record::{Name, RRsetKey};
 
-pub use subject::judged;
+pub use subject::{judged, sender};
 
 /// What a configuration asks for.
 #[derive(Debug)]
@@ -76,7 +76,6 @@ pub fn compile(settings: &Settings, today: (i32, u8, u8)) -> Compiled {
     let authorisations = reports::authorisations(settings);
     for domain in settings.domains.values() {
         let facts = domain::claims(settings, domain, &authorisations, &mut compiled.claims);
-        compiled.remarks.extend(senders::remarks(domain));
         domain::allows(domain, today, &mut compiled.allow, &mut compiled.expired);
         compiled.domains.push(CompiledDomain {
             provider: domain.provider.value.clone(),

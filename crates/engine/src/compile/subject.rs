@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use mailzone_audit::{Scope, Selector, SelectorSource, Sender, SendingHost, Subject};
 use mailzone_config::{
-    DkimSetting, Domain, Host, Located, MailUse as Use, MxSetting, Sender as Configured, Settings, SpfSetting,
+    DkimSetting, Domain, Host, MailUse as Use, MxSetting, Sender as Configured, Settings, SpfSetting,
 };
+use mailzone_mailauth::dkim::selector_of;
 use mailzone_mailauth::{KindId, MailUse};
 use mailzone_record::Name;
 
@@ -42,7 +43,9 @@ fn selectors(domain: &Domain) -> Vec<Selector> {
     });
     // A key under a wildcard answers at every selector, and is at none.
     let named = wanted.map(|(name, _)| name).filter(|name| !name.starts_with('*'));
-    named.map(|name| Selector { name: name.clone(), source: SelectorSource::Named }).collect()
+    let of_senders = super::senders::keys(domain).filter_map(|key| Some(selector_of(&key.name)?.0));
+    let names: BTreeSet<String> = named.cloned().chain(of_senders).collect();
+    names.into_iter().map(|name| Selector { name, source: SelectorSource::Named }).collect()
 }
 
 /// The configured hosts that send or receive its mail: those that its MX or SPF names, and those below it.
@@ -70,11 +73,13 @@ fn sending_host(host: &Host) -> SendingHost {
 fn senders(settings: &Settings, domain: &Domain) -> Vec<Sender> {
     let nearest = |from: &Name| settings.domain_above(from).is_some_and(|above| above.name == domain.name);
     let ours = settings.senders.iter().filter(|(_, sender)| nearest(&sender.value.from));
-    let sender = |(name, sender): (&String, &Located<Configured>)| {
-        let Configured { addresses, envelope_domain, dkim, from, helo, required } = sender.value.clone();
-        Sender { name: name.clone(), addresses, helo, envelope_domain, dkim, author_domain: from, required }
-    };
-    ours.map(sender).collect()
+    ours.map(|(name, configured)| sender(name, &configured.value)).collect()
+}
+
+/// A configured sender, to simulate.
+pub fn sender(name: &str, configured: &Configured) -> Sender {
+    let Configured { addresses, envelope_domain, dkim, from, helo, required } = configured.clone();
+    Sender { name: name.to_owned(), addresses, helo, envelope_domain, dkim, author_domain: from, required }
 }
 
 /// The kinds that the configuration of a domain names.
@@ -84,7 +89,7 @@ fn kinds(settings: &Settings, domain: &Domain) -> BTreeSet<KindId> {
     let named = [
         (KindId::Mx, domain.mx.is_some()),
         (KindId::Spf, domain.spf.is_some()),
-        (KindId::Dkim, !domain.dkim.is_empty()),
+        (KindId::Dkim, !domain.dkim.is_empty() || super::senders::keys(domain).next().is_some()),
         (KindId::Dmarc, domain.dmarc.is_some()),
         (KindId::ReportAuthorisation, domain.report_authorisation.is_some()),
         (KindId::MtaSts, domain.mta_sts.is_some()),

@@ -4,6 +4,8 @@
 //! have it is skipped, and the first line that is no header field ends the header section. Nothing is decoded and
 //! nothing copied: signatures are over octets.
 
+mod author;
+
 /// Header fields of one message; more are refused. Mail in the field has less than 200.
 pub const FIELDS: usize = 2_000;
 
