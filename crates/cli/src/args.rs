@@ -315,8 +315,8 @@ pub(crate) struct SimulateArgs {
 /// `lint`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct LintArgs {
-    /// Show each effective key of a domain with file and line
-    #[arg(long, value_name = "DOMAIN")]
+    /// Show each effective key of a domain with file and line, or what a finding code means
+    #[arg(long, value_name = "DOMAIN|CODE")]
     pub(crate) explain: Option<String>,
 }
 

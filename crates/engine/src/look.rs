@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use mailzone_audit::{Area, Audit, Subject, Wish, audit, changes, unchecked};
+use mailzone_audit::{Area, Audit, Subject, Wish, audit, changes, keys_of_all, published_keys, unchecked};
 use mailzone_mailauth::lookup::{Answer, Answers, Lookup, ZoneData};
 use mailzone_mailauth::{Effect, Finding, KindId, Severity};
 use mailzone_observe::Observer;
@@ -150,9 +150,12 @@ pub async fn look(run: &mut PlanRun, look: &Look, allow: &[Allow]) {
         .collect();
     let judged: Vec<(&Judged, usize)> =
         look.subjects.iter().filter_map(|judged| Some((judged, *zone_of.get(&judged.subject.domain)?))).collect();
-    let audits = audits(run, look, &judged).await;
+    let (audits, keys) = audits(run, look, &judged).await;
     for ((judged, at), (before, after, changed)) in judged.into_iter().zip(audits) {
         let Some(zone) = run.zones.get_mut(at) else { continue };
+        let domain = &judged.subject.domain;
+        let of_keys = keys.iter().filter(|(of, _)| of == domain).map(|(_, finding)| finding.clone());
+        let changed = changed.into_iter().chain(of_keys).collect();
         tell(&mut zone.plan, judged, before, after, changed, look, allow);
     }
     let by_name: HashMap<&Name, &Judged> = look.subjects.iter().map(|j| (&j.subject.domain, j)).collect();
@@ -176,7 +179,8 @@ pub async fn look(run: &mut PlanRun, look: &Look, allow: &[Allow]) {
 /// Before the plan, after it, and what the step from one to the other does.
 type Audits = (Audit, Audit, Vec<Finding>);
 
-async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> Vec<Audits> {
+/// What each domain comes to, and what the keys of all show that the plan brings, with their domains.
+async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> (Vec<Audits>, Vec<(Name, Finding)>) {
     let deadline = Instant::now() + LIMIT;
     let mut known = look.observer.as_ref().map(Observer::known).unwrap_or_default();
     known.facts.now = look.now;
@@ -209,8 +213,20 @@ async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> Vec<
             done[at].as_ref().is_some_and(|(before, after, _)| !before.open.is_empty() || !after.open.is_empty())
         });
     }
+    let keys = keys(run, judged, &known.answers);
     // Each was judged in the first round.
-    done.into_iter().flatten().collect()
+    (done.into_iter().flatten().collect(), keys)
+}
+
+/// What the DKIM keys of all domains together show once the plan is carried out, and do not before.
+fn keys(run: &PlanRun, judged: &[(&Judged, usize)], answers: &Answers) -> Vec<(Name, Finding)> {
+    let subjects = || judged.iter().map(|(judged, _)| &judged.subject);
+    let before = keys_of_all(&published_keys(subjects(), &World::new(run, answers, |records| records.before())));
+    let after = keys_of_all(&published_keys(subjects(), &World::new(run, answers, |records| records.after())));
+    let old: HashSet<(String, String)> = before.iter().map(key).collect();
+    let by_name: HashMap<&Name, &Judged> = judged.iter().map(|(judged, _)| (&judged.subject.domain, *judged)).collect();
+    let new = after.into_iter().filter(|finding| !old.contains(&key(finding)));
+    new.filter_map(|finding| Some((nearest(&finding.subject, &by_name)?.subject.domain.clone(), finding))).collect()
 }
 
 /// Adds what two audits found to a plan: with effects, without what is there already, what is waived apart.
@@ -276,7 +292,7 @@ impl Judged {
     }
 
     /// Whether the configuration says something of this area.
-    fn names(&self, area: Area) -> bool {
+    pub fn names(&self, area: Area) -> bool {
         let kinds: &[KindId] = match area {
             Area::Mx | Area::Smtp => &[KindId::Mx],
             Area::Ptr => &[KindId::Ptr, KindId::Hosts],
