@@ -64,6 +64,9 @@ fn costs(inquiry: &mut Inquiry<'_>) -> bool {
         name.clone(),
         format!("{least}{lookups} of {} look-ups, {void} of {} void", limits.lookups, limits.void_lookups),
     );
+    for term in cost.terms.iter().filter(|term| term.lookups > 1) {
+        inquiry.note(name.clone(), format!("`{}` costs {} of them", term.text, term.lookups));
+    }
     if lookups > limits.lookups {
         // Without the count: a record that stays over the limit is found with the same words before and after.
         inquiry.find("SPF-03", name.clone(), "more than 10 terms query the DNS: receivers answer permerror");
@@ -73,6 +76,9 @@ fn costs(inquiry: &mut Inquiry<'_>) -> bool {
     }
     let mut walk = Walk::default();
     walk.record(&cost, true);
+    for term in &walk.failed {
+        inquiry.note(name.clone(), format!("no answer from the DNS for {term}: the counts are the least"));
+    }
     if void > 0 {
         let severity = if void > limits.void_lookups { Severity::Error } else { Severity::Warning };
         let what = if walk.void.is_empty() { String::new() } else { format!(": {}", walk.void.join(", ")) };
@@ -117,6 +123,8 @@ struct Walk {
     leads: BTreeMap<Name, Vec<bool>>,
     /// Names for which the DNS has nothing.
     absent: Vec<Name>,
+    /// Terms for which the DNS had no answer, as they stand.
+    failed: Vec<String>,
 }
 
 impl Walk {
@@ -139,6 +147,9 @@ impl Walk {
                     CostRecord::Invalid(_) => Some("has an SPF record with a syntax error".to_owned()),
                     CostRecord::Good | CostRecord::Failed => None,
                 };
+                if below.record == CostRecord::Failed {
+                    self.failed.push(shown.clone());
+                }
                 if matches!(below.record, CostRecord::Absent | CostRecord::NoDomain) {
                     self.void.push(shown.clone());
                     self.absent.push(target.clone());
@@ -160,7 +171,8 @@ impl Walk {
             Found::Hosts { exchangers, .. } if *exchangers > Limits::default().exchangers => {
                 self.crowded.push(format!("{shown} has {exchangers} hosts: receivers answer permerror"));
             }
-            Found::Hosts { .. } | Found::Failed | Found::NotAsked => {}
+            Found::Failed => self.failed.push(shown),
+            Found::Hosts { .. } | Found::NotAsked => {}
         }
     }
 }
@@ -284,6 +296,7 @@ mod tests {
         world.lacks("SPF-04");
         let notes: Vec<String> = world.audit().notes.into_iter().map(|note| note.text).collect();
         assert!(notes.contains(&"12 of 10 look-ups, 0 of 2 void".to_owned()), "{notes:?}");
+        assert!(notes.contains(&"`include:p0.example.test` costs 3 of them".to_owned()), "{notes:?}");
         let world = with(&format!("v=spf1{}", including(3)), &parts(3, 2));
         world.lacks("SPF-03");
         assert!(world.finds("SPF-04").only().message.starts_with("9 terms"));
@@ -408,7 +421,13 @@ mod tests {
         use mailzone_mailauth::lookup::{Answer, Answers, Overlay};
         let world = with("v=spf1 include:far.example a:far.example mx:far.example -all", "");
         let failing = Overlay { over: world.zone_data(), base: Answers::otherwise(Answer::TempError) };
-        let found: Vec<_> = crate::audit(&world.subject, &world.facts, &failing).into_findings().collect();
+        let audit = crate::audit(&world.subject, &world.facts, &failing);
+        let failed = |term: &str| {
+            let note = format!("no answer from the DNS for `{term}`: the counts are the least");
+            audit.notes.iter().any(|seen| seen.text == note)
+        };
+        assert!(["include:far.example", "a:far.example", "mx:far.example"].into_iter().all(failed), "{audit:?}");
+        let found: Vec<_> = audit.into_findings().collect();
         assert!(found.iter().all(|finding| !finding.code.starts_with("SPF")), "{found:#?}");
     }
 }
