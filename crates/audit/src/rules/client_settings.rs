@@ -39,7 +39,8 @@ pub(super) fn check(inquiry: &mut Inquiry<'_>) {
         services.insert(service.key, list);
     }
     for finding in between(domain, &services) {
-        inquiry.add(finding);
+        // Its remedies are keys of a configuration; the table's are records.
+        inquiry.find(&finding.code, domain.to_text_without_dot(), finding.message);
     }
     autodiscover(inquiry, services.get("autodiscover").map(Vec::as_slice).unwrap_or_default());
 }

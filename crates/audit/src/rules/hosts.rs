@@ -16,7 +16,7 @@ pub(super) const ADDRESSES: usize = 8;
 /// The connections to mail servers.
 const SESSIONS: usize = 24;
 /// The sending addresses that are looked at.
-const SENDERS: usize = 32;
+const SENDERS: usize = SESSIONS;
 
 /// What a mail server said, or why nothing.
 pub(super) type Said<'a> = &'a Result<SmtpSession, Failure>;
@@ -27,6 +27,8 @@ pub(super) struct Exchanger {
     pub(super) preference: u16,
     pub(super) host: Name,
     pub(super) addresses: Addresses,
+    /// Whether no MX names it: the domain itself, which may be a web server.
+    pub(super) implicit: bool,
 }
 
 /// A host's addresses.
@@ -60,7 +62,7 @@ pub(super) fn exchangers(inquiry: &mut Inquiry<'_>) -> Option<Vec<Exchanger>> {
             if addresses.list.is_empty() {
                 return addresses.complete.then(Vec::new);
             }
-            return Some(vec![Exchanger { preference: 0, host: domain.clone(), addresses }]);
+            return Some(vec![Exchanger { preference: 0, host: domain.clone(), addresses, implicit: true }]);
         }
         Answer::NxDomain => return Some(Vec::new()),
         Answer::TempError | Answer::Unknown => return None,
@@ -75,7 +77,7 @@ pub(super) fn exchangers(inquiry: &mut Inquiry<'_>) -> Option<Vec<Exchanger>> {
     named.retain(|(_, host)| seen.insert(host.clone()));
     let list = named.into_iter().take(EXCHANGERS).map(|(preference, host)| {
         let addresses = addresses(inquiry, &host);
-        Exchanger { preference, host, addresses }
+        Exchanger { preference, host, addresses, implicit: false }
     });
     Some(list.collect())
 }
@@ -114,9 +116,12 @@ pub(super) fn senders(inquiry: &mut Inquiry<'_>) -> Option<Vec<Sender>> {
         list.extend(own.into_iter().map(sender));
     }
     if subject.hosts.is_empty() {
-        for Exchanger { host, addresses, .. } in exchangers(inquiry)? {
+        for Exchanger { host, addresses, .. } in exchangers(inquiry)?.into_iter().filter(|one| !one.implicit) {
             let sure = host.is_at_or_below(inquiry.domain());
             for address in addresses.list {
+                if list.len() >= SENDERS {
+                    break;
+                }
                 let session = if inquiry.subject().scope.smtp { inquiry.smtp(&host, address) } else { None };
                 let helo = session.and_then(|session| session.as_ref().ok()).and_then(greeting_name);
                 list.push(Sender { name: Some(host.clone()), address, helo, sure });

@@ -15,6 +15,8 @@ mod dmarc;
 mod dnssec;
 mod hosts;
 #[cfg(test)]
+mod hosts_laws;
+#[cfg(test)]
 mod laws;
 mod mta_sts;
 mod mx;

@@ -169,7 +169,7 @@ fn judge(inquiry: &mut Inquiry<'_>, owner: &Name, policy: &Policy, exchangers: O
             inquiry.find_as("STS-03", severity, name.as_str(), message);
         }
     }
-    for pattern in &policy.mx {
+    for pattern in policy.mx.iter().filter(|_| policy.mode != Mode::None) {
         if !exchangers.iter().any(|one| pattern.matches(&one.host)) {
             inquiry.find("STS-04", name.as_str(), format!("`mx: {pattern}` matches no mail exchanger"));
         }

@@ -30,7 +30,7 @@ pub(super) fn check(inquiry: &mut Inquiry<'_>) {
         let tls = match session {
             Some(Ok(session)) => greeted(inquiry, &host, address, session),
             Some(Err(failure)) => {
-                failed(inquiry, &host, address, failure);
+                failed(inquiry, &host, address, failure, exchangers.iter().any(|one| one.implicit));
                 Tls::default()
             }
             None => Tls::default(),
@@ -40,14 +40,15 @@ pub(super) fn check(inquiry: &mut Inquiry<'_>) {
     measure(inquiry, &exchangers, &seen);
 }
 
-/// SMTP-01.
-fn failed(inquiry: &mut Inquiry<'_>, host: &Name, address: IpAddr, failure: &Failure) {
+/// SMTP-01. A host that no MX names need not take mail.
+fn failed(inquiry: &mut Inquiry<'_>, host: &Name, address: IpAddr, failure: &Failure, implicit: bool) {
     let (host, message) = (host.to_text_without_dot(), &failure.message);
     if failure.here {
         inquiry.note(host, format!("{address}: not known from here: {message}"));
     } else {
         inquiry.note(host.as_str(), format!("{address}: {message}"));
-        inquiry.find("SMTP-01", host, format!("{address}: {message}"));
+        let severity = if implicit { Severity::Info } else { Severity::Error };
+        inquiry.find_as("SMTP-01", severity, host, format!("{address}: {message}"));
     }
 }
 
@@ -196,6 +197,15 @@ mod tests {
         for one in [refused, blocked] {
             assert_eq!(share(&one, Measure::StartTls), None);
         }
+    }
+
+    #[test]
+    fn a_web_server_need_not_take_mail() {
+        let mut web = World::new("@ A 192.0.2.80");
+        web.subject.scope.smtp = true;
+        web.says("example.test", "192.0.2.80", Err(Failure { message: "connection refused".to_owned(), here: false }));
+        assert_eq!(web.finds("SMTP-01").only().severity, Severity::Info);
+        web.lacks("PTR-01");
     }
 
     #[test]

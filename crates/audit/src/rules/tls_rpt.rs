@@ -4,8 +4,9 @@ use mailzone_mailauth::lookup::Answer;
 use mailzone_mailauth::{Kind, tls_rpt};
 use mailzone_record::{Name, Rdata, RecordType};
 
-use crate::Inquiry;
 use crate::rules::common::{has_candidate, takes_mail, text};
+use crate::rules::hosts::exchangers;
+use crate::{Inquiry, Measure};
 
 /// Names that people publish the record under by mistake.
 const WRONG_NAMES: [&str; 2] = ["_smtp-tlsrpt", "_tlsrpt"];
@@ -13,7 +14,11 @@ const WRONG_NAMES: [&str; 2] = ["_smtp-tlsrpt", "_tlsrpt"];
 pub(super) fn check(inquiry: &mut Inquiry<'_>) {
     let domain = inquiry.domain();
     let Ok(owner) = domain.prepend("_smtp._tls") else { return };
-    let Some(values) = inquiry.records(&owner, RecordType::TXT) else { return };
+    let values = match inquiry.dns(&owner, RecordType::TXT) {
+        Some(Answer::Records(values, _)) => values.to_vec(),
+        Some(Answer::NoData | Answer::NxDomain) => Vec::new(),
+        None | Some(Answer::TempError | Answer::Unknown) => return,
+    };
     let ours: Vec<&Rdata> = values.iter().filter(|value| has_candidate(&tls_rpt::TlsRpt, value)).collect();
     for finding in tls_rpt::TlsRpt.lint(&owner, &ours) {
         inquiry.add(finding);
@@ -24,7 +29,10 @@ pub(super) fn check(inquiry: &mut Inquiry<'_>) {
     if let [only] = ours.as_slice()
         && let Ok(record) = tls_rpt::Record::parse(&text(only))
     {
+        inquiry.measure(Measure::TlsRpt, 100, "TLS-RPT");
         receivers(inquiry, &owner, &record);
+    } else {
+        inquiry.measure(Measure::TlsRpt, 0, "no usable TLS-RPT record");
     }
     if ours.is_empty() {
         missing(inquiry, &owner);
@@ -54,6 +62,12 @@ fn missing(inquiry: &mut Inquiry<'_>, owner: &Name) {
         && values.iter().any(|value| has_candidate(&mailzone_mailauth::mta_sts::MtaSts, value))
     {
         let message = "MTA-STS is in use, and nobody is told when it keeps mail from being delivered";
+        inquiry.find("TLSRPT-04", owner.to_text_without_dot(), message);
+    }
+    let hosts = exchangers(inquiry).unwrap_or_default();
+    let owners = hosts.iter().filter_map(|one| one.host.prepend("_25._tcp").ok());
+    if owners.into_iter().any(|at| inquiry.records(&at, RecordType::TLSA).is_some_and(|values| !values.is_empty())) {
+        let message = "DANE is in use, and nobody is told when it keeps mail from being delivered";
         inquiry.find("TLSRPT-04", owner.to_text_without_dot(), message);
     }
 }
@@ -87,6 +101,9 @@ mod tests {
         let world = World::new("_mta-sts TXT \"v=STSv1; id=1\"\n_tlsrpt TXT \"v=TLSRPTv1; rua=mailto:a@example.test\"");
         world.finds("TLSRPT-04");
         world.finds("TLSRPT-05");
+        let tlsa = format!("@ MX 10 mail\n_25._tcp.mail TLSA 3 1 1 {}", "ab".repeat(32));
+        World::new(&tlsa).finds("TLSRPT-04").only();
+        World::new("@ MX 10 mail").lacks("TLSRPT-04");
         let world =
             World::new("_mta-sts TXT \"v=STSv1; id=1\"\n_smtp._tls TXT \"v=TLSRPTv1; rua=mailto:a@example.test\"");
         world.lacks("TLSRPT-04");

@@ -42,7 +42,7 @@ pub(super) const RULES: &[Rule] = &[
     },
     Rule {
         code: "SRV-05",
-        severity: Severity::Warning,
+        severity: Severity::Info,
         title: "the host of a client service is in another domain",
         explanation: "Without DNSSEC clients cannot know that the host is meant: they ask their users, unless the certificate names the mail domain.",
         remedy: "name a host in the mail domain, or sign the zone",
