@@ -1,6 +1,6 @@
 use std::net::{IpAddr, Ipv4Addr};
 
-use mailzone_mailauth::lookup::{Answer, Answers, Recorder};
+use mailzone_mailauth::lookup::{Answer, Answers, Lookup, Recorder};
 use mailzone_mailauth::spf::{self, EXPLANATION_LIMIT, Request, Spf, SpfResult};
 use mailzone_record::{Name, RecordType, Ttl, parse_rdata_text};
 
@@ -168,11 +168,14 @@ fn entry(world: &Answers, line: &str) -> Option<(Name, RecordType, Answer)> {
             let value = parse_rdata_text(rtype, data, None)
                 .or_else(|_| parse_rdata_text(RecordType::CNAME, data, None))
                 .ok()?;
-            let before = world.iter().find(|(known, of, _)| **known == name && *of == rtype);
-            let mut values = match before {
-                Some((_, _, Answer::Records(values, _))) => values.to_vec(),
+            let mut values = match world.lookup(&name, rtype) {
+                Answer::Records(values, _) => values.to_vec(),
                 _ => Vec::new(),
             };
+            // More would measure this copying.
+            if values.len() >= 200 {
+                return None;
+            }
             values.push(value);
             Answer::records(values, Ttl::from_secs(300)?)
         }
