@@ -1,6 +1,7 @@
 //! What a plan rests on outside its zones, looked up before it is shown (`design.md` section 4). Gives findings,
 //! never changes: a plan is the same without it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ pub struct Look {
     pub subjects: Vec<Judged>,
     /// Seconds since 1970.
     pub now: i64,
+    /// RRsets that were written earlier: when, and the values that were left there, sorted
+    /// ([`crate::journal::written`]).
+    pub written: BTreeMap<RRsetKey, (i64, Vec<String>)>,
 }
 
 /// A configured domain as the rules see it.
@@ -187,13 +191,14 @@ async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> (Vec
     let mut asked: BTreeSet<Wish> = BTreeSet::new();
     let mut done: Vec<Option<Audits>> = judged.iter().map(|_| None).collect();
     let mut open: Vec<usize> = (0..judged.len()).collect();
+    let subjects = with_ages(run, look, judged);
     for round in 0..=ROUNDS {
         let mut wishes: BTreeSet<Wish> = BTreeSet::new();
         {
             let before = World::new(run, &known.answers, |records| records.before());
             let after = World::new(run, &known.answers, |records| records.after());
             for &at in &open {
-                let subject = &judged[at].0.subject;
+                let subject = subjects[at].as_ref();
                 let audits = (
                     audit(subject, &known.facts, &before),
                     audit(subject, &known.facts, &after),
@@ -216,6 +221,29 @@ async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> (Vec
     let keys = keys(run, judged, &known.answers);
     // Each was judged in the first round.
     (done.into_iter().flatten().collect(), keys)
+}
+
+/// The subjects, with the ages of what stands since an earlier run as that run left it.
+fn with_ages<'a>(run: &PlanRun, look: &Look, judged: &[(&'a Judged, usize)]) -> Vec<Cow<'a, Subject>> {
+    let nothing = Answers::default();
+    let live = World::new(run, &nothing, |records| records.before());
+    let mut ages: HashMap<&Name, BTreeMap<RRsetKey, i64>> = HashMap::new();
+    let by_name: HashMap<&Name, &Judged> = judged.iter().map(|(judged, _)| (&judged.subject.domain, *judged)).collect();
+    for (key, (at, values)) in &look.written {
+        let Answer::Records(found, _) = live.lookup(&key.name, key.rtype) else { continue };
+        let mut found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        found.sort();
+        if found == *values
+            && let Some(judged) = nearest(&key.name.to_string(), &by_name)
+        {
+            ages.entry(&judged.subject.domain).or_default().insert(key.clone(), *at);
+        }
+    }
+    let mut subject = |(judged, _): &(&'a Judged, usize)| match ages.remove(&judged.subject.domain) {
+        Some(since) => Cow::Owned(Subject { since, ..judged.subject.clone() }),
+        None => Cow::Borrowed(&judged.subject),
+    };
+    judged.iter().map(&mut subject).collect()
 }
 
 /// What the DKIM keys of all domains together show once the plan is carried out, and do not before.

@@ -57,7 +57,7 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         }
     };
     let compiled = context::compiled(&settings);
-    let mut options = planning::options(&args.planning, &settings, domains.clone(), ui)?;
+    let mut options = planning::options(&args.planning, global, &settings, domains.clone(), ui)?;
     settings.forget_records();
     let cx = Run {
         settings: &settings,

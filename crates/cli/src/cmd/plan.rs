@@ -1,5 +1,6 @@
 //! `mailzone plan`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use mailzone_audit::Scope;
 use mailzone_config::{Settings, Source};
 use mailzone_engine::compile::{Compiled, compile, judged};
+use mailzone_engine::journal::written;
 use mailzone_engine::look::Look;
 use mailzone_engine::plan::{PlanOptions, PlanRun, plan};
 use mailzone_engine::{Code, Event, Events};
@@ -39,7 +41,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
         })?);
     }
     let providers = registry::providers(&settings);
-    let options = options(&args.planning, &settings, domains, ui)?;
+    let options = options(&args.planning, global, &settings, domains, ui)?;
     settings.forget_records();
     codes::warn_of_unknown(compiled.allow.iter().chain(&options.allow), ui);
     let events = events(ui);
@@ -122,6 +124,7 @@ pub(super) fn show(document: &Document, format: Format, options: &TextOptions, u
 /// What the engine is asked for.
 pub(super) fn options(
     planning: &Planning,
+    global: &Global,
     settings: &Settings,
     domains: Vec<Name>,
     ui: &Ui,
@@ -130,13 +133,13 @@ pub(super) fn options(
         allow: planning.allow.iter().map(|text| Allow::from_argument(text)).collect(),
         normalize: planning.normalize,
         saved: None,
-        look: Some(look(planning, settings, &domains, ui)?),
+        look: Some(look(planning, global, settings, &domains, ui)?),
         domains,
     })
 }
 
 /// What the domains are judged by, and who looks up what that takes.
-fn look(planning: &Planning, settings: &Settings, domains: &[Name], ui: &Ui) -> Result<Look, Code> {
+fn look(planning: &Planning, global: &Global, settings: &Settings, domains: &[Name], ui: &Ui) -> Result<Look, Code> {
     let scope = Scope { web: true, smtp: true, ..Scope::DNS };
     let chosen = settings.domains.values().filter(|domain| domains.is_empty() || domains.contains(&domain.name));
     let observer = if planning.no_look { None } else { observe::of_plan(settings, domains, ui)? };
@@ -151,6 +154,11 @@ fn look(planning: &Planning, settings: &Settings, domains: &[Name], ui: &Ui) -> 
         remedy: remedy.to_owned(),
         subjects: chosen.map(|domain| judged(settings, domain, scope)).collect(),
         now: context::now_seconds(),
+        // Without the journal nothing is said of ages.
+        written: match planning.no_look {
+            true => BTreeMap::new(),
+            false => context::state_dir(global, settings).entries().map(|(all, _)| written(&all)).unwrap_or_default(),
+        },
     })
 }
 

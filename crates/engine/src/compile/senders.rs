@@ -1,12 +1,10 @@
 //! Logos, settings of mail programs, and what sending services ask for.
 
-use std::collections::BTreeMap;
-
 use mailzone_config::{ClientSetting, Domain, SenderSetting, Settings, Slot as Wanted};
-use mailzone_mailauth::client_settings::{self, HOSTS, service_of};
-use mailzone_mailauth::{Finding, KindId};
+use mailzone_mailauth::KindId;
+use mailzone_mailauth::client_settings::{HOSTS, service_of};
 use mailzone_plan::Own;
-use mailzone_record::{Name, RRsetKey, Rdata, RecordType, Srv};
+use mailzone_record::{RRsetKey, Rdata, RecordType};
 
 use super::domain::{Builder, live_selectors, text, text_or_cname, web_host};
 
@@ -15,16 +13,6 @@ pub(super) fn keys(domain: &Domain) -> impl Iterator<Item = RRsetKey> {
     let settings = domain.senders.values().filter_map(|setting| setting.value.wanted());
     let keys = settings.filter(|setting| !setting.absent).flat_map(|setting| &setting.records);
     keys.filter(|(_, record)| record.is_key).map(|((name, rtype), _)| RRsetKey { name: name.clone(), rtype: *rtype })
-}
-
-/// What is wrong between the services that mail programs are told of.
-pub(super) fn remarks(domain: &Domain) -> Vec<(Name, Finding)> {
-    let wanted = |(key, setting): (&'_ String, &'_ mailzone_config::Located<Wanted<ClientSetting>>)| {
-        Some((service_of(key)?.key, setting.value.wanted()?.servers.clone()))
-    };
-    let services: BTreeMap<&str, Vec<Srv>> = domain.client_settings.iter().filter_map(wanted).collect();
-    let found = client_settings::between(&domain.name, &services);
-    found.into_iter().map(|finding| (domain.name.clone(), finding)).collect()
 }
 
 impl Builder<'_> {
