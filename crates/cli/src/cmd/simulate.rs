@@ -109,10 +109,10 @@ fn mail(ip: IpAddr, args: &SimulateArgs, ui: &Ui) -> Result<Mail, Code> {
     let text = args.eml.as_deref().map(read).transpose().map_err(&failed)?;
     let parsed = text.as_deref().map(Message::parse).transpose().map_err(|error| failed(format!("--eml: {error}")))?;
     let mail_from = args.mail_from.clone().unwrap_or_default();
-    let of_message = || parsed.as_ref().and_then(|message| message.author_domain());
+    let of_message = || parsed.as_ref().and_then(Message::author_domain);
     let of_envelope = || mail_from.rsplit_once('@').map(|(_, domain)| domain.to_owned());
     let author = match &args.header_from {
-        Some(given) => given.rsplit_once('@').map_or(given.clone(), |(_, domain)| domain.to_owned()),
+        Some(given) => given.rsplit_once('@').map_or(given.as_str(), |(_, domain)| domain).to_owned(),
         None => match of_message() {
             Some(domain) => domain.to_text_without_dot(),
             None => of_envelope().ok_or_else(|| failed("the domain in From is not known: use --header-from".into()))?,
