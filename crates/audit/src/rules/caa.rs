@@ -5,7 +5,7 @@ use mailzone_mailauth::caa::{CertificateAuthorities, IssueValue, issuers};
 use mailzone_mailauth::lookup::Answer;
 use mailzone_record::{Name, Rdata, RecordType};
 
-use super::hosts::{exchangers, sessions};
+use super::hosts::{exchangers, organization, sessions};
 use crate::{Certificate, Inquiry, Measure};
 
 /// Authorities by how their certificates name them, with the domains that they go by in CAA.
@@ -114,7 +114,7 @@ fn in_use(inquiry: &mut Inquiry<'_>) {
     let Some(exchangers) = exchangers(inquiry) else { return };
     for (host, _, session) in sessions(inquiry, &exchangers) {
         // Somebody else's hosts are somebody else's matter.
-        if !host.is_at_or_below(inquiry.domain()) {
+        if organization(&host) != organization(inquiry.domain()) {
             continue;
         }
         let Some(leaf) = session.and_then(|session| session.as_ref().ok()).and_then(|session| session.chain.first())

@@ -4,7 +4,8 @@
 use std::net::IpAddr;
 
 use mailzone_mailauth::MailUse;
-use mailzone_mailauth::lookup::Answer;
+use mailzone_mailauth::dmarc::{Organizational, Reader, organizational_domain};
+use mailzone_mailauth::lookup::{Answer, Answers};
 use mailzone_record::{Name, Rdata, RecordType};
 
 use crate::{Failure, Inquiry, SmtpSession};
@@ -117,7 +118,7 @@ pub(super) fn senders(inquiry: &mut Inquiry<'_>) -> Option<Vec<Sender>> {
     }
     if subject.hosts.is_empty() {
         for Exchanger { host, addresses, .. } in exchangers(inquiry)?.into_iter().filter(|one| !one.implicit) {
-            let sure = host.is_at_or_below(inquiry.domain());
+            let sure = organization(&host) == organization(inquiry.domain());
             for address in addresses.list {
                 if list.len() >= SENDERS {
                     break;
@@ -166,6 +167,14 @@ pub(super) fn covers(names: &[String], host: &Name) -> bool {
         name == text
             || name.strip_prefix("*.").is_some_and(|rest| text.split_once('.').is_some_and(|(_, up)| up == rest))
     })
+}
+
+/// The registered domain that a name is in, by the public suffix list.
+pub(super) fn organization(name: &Name) -> Option<Name> {
+    match organizational_domain(&Answers::default(), name, Reader::Rfc7489) {
+        Ok(Organizational::Domain(domain)) => Some(domain),
+        _ => None,
+    }
 }
 
 /// Whether a name may be a host's: not the root, no address in letters.

@@ -7,7 +7,7 @@ use mailzone_mailauth::lookup::Answer;
 use mailzone_mailauth::{Kind, MailUse, Severity, mx};
 use mailzone_record::{Name, RRsetKey, Rdata, RecordType, Ttl};
 
-use super::hosts::{EXCHANGERS, Exchanger, addresses, exchangers, is_public, list, network};
+use super::hosts::{EXCHANGERS, Exchanger, addresses, exchangers, is_public, list, network, organization};
 use crate::{Inquiry, Measure};
 
 /// Seconds that a domain's MX has to be the same before it counts as settled.
@@ -147,31 +147,14 @@ fn target(inquiry: &mut Inquiry<'_>, one: &Exchanger) {
     }
 }
 
-/// The name above a host that nobody has registered: it does not exist, and right above it is a top-level domain, or one
-/// of the kind `co.uk`.
+/// The registered name above a host, where the DNS knows nothing of it. Private suffixes (`github.io`) count as well:
+/// there too anybody may take the name.
 fn unregistered(inquiry: &mut Inquiry<'_>, host: &Name) -> Option<Name> {
-    let mut at = host.clone();
-    let mut ancestors = Vec::new();
-    while at.label_count() >= 2 {
-        ancestors.push(at.clone());
-        at = at.parent()?;
+    let registered = organization(host).filter(|name| name.label_count() > 1)?;
+    match inquiry.dns(&registered, RecordType::NS)? {
+        Answer::NxDomain => Some(registered),
+        _ => None,
     }
-    // The shortest that does not exist.
-    let mut free = None;
-    for name in ancestors.into_iter().take(8) {
-        match inquiry.dns(&name, RecordType::NS)? {
-            Answer::NxDomain => free = Some(name),
-            _ => break,
-        }
-    }
-    free.filter(|name| {
-        let labels: Vec<&[u8]> = name.labels().collect();
-        match labels.as_slice() {
-            [_, _] => true,
-            [_, second, top] => top.len() == 2 && second.len() <= 3,
-            _ => false,
-        }
-    })
 }
 
 /// MX-05, MX-06, MX-07.
@@ -330,6 +313,9 @@ mod tests {
         world("mail.forgotten.co.uk.").finds("MX-11").only();
         world("mail.example.test.").lacks("MX-11");
         world("mail.deep.example.test.").lacks("MX-11");
+        let live = World::zones(&[("example.test", "@ MX 10 mail.abc.de."), ("abc.de", "www A 192.0.2.80")]);
+        live.lacks("MX-11");
+        live.finds("MX-02").only();
     }
 
     #[test]
