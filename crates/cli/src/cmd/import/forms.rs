@@ -211,6 +211,12 @@ fn client_settings(service: &str, rtype: RecordType, values: &[&Rdata]) -> Vec<S
     }
 }
 
+/// A calendar or address book server with the path that stands beside its record.
+pub(super) fn with_path(service: &str, values: &[&Rdata], path: &str) -> Option<String> {
+    let [Rdata::Srv(Srv { priority: 0, port, target, .. })] = values else { return None };
+    Some(format!("client_settings.{service} = {{ host = {}, port = {port}, path = {} }}", name(target), string(path)))
+}
+
 fn as_srv<'a>(value: &&'a Rdata) -> Option<&'a Srv> {
     match value {
         Rdata::Srv(srv) => Some(srv),
