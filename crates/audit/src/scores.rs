@@ -93,8 +93,8 @@ pub const WEIGHTS: &[Weight] = &[
         ScoreArea::Phishing,
         Measure::Spf,
         30,
-        "all for a record that ends in -all, 90 % for ~all, a third for one that lets everybody else be neutral; none for \
-         an invalid one or +all",
+        "all for a record that ends in -all or ~all, a third for one that says nothing of everybody else; none for an \
+         invalid one or +all",
     ),
     weight(
         ScoreArea::Phishing,

@@ -59,7 +59,8 @@ fn spf_share(spf: &Spf) -> (u8, String) {
         Spf::Good { nobody: true, .. } => (100, "SPF: nobody may send".to_owned()),
         Spf::Good { rest, .. } => match rest {
             Qualifier::Fail => (100, "SPF with -all".to_owned()),
-            Qualifier::SoftFail => (90, "SPF with ~all".to_owned()),
+            // Under DMARC it is as good, and spares forwarded mail (RFC 9989 section 7.1).
+            Qualifier::SoftFail => (100, "SPF with ~all".to_owned()),
             Qualifier::Neutral => (33, "SPF that says nothing of everybody else".to_owned()),
             Qualifier::Pass => (0, "SPF with +all".to_owned()),
         },
@@ -268,11 +269,11 @@ mod tests {
     #[test]
     fn shares() {
         let spf = |text: &str| share(&world(&zone().replace("mx -all", text)), Measure::Spf);
-        assert_eq!((spf("mx ~all"), spf("mx"), spf("mx ?all")), (Some(90), Some(33), Some(33)));
+        assert_eq!((spf("mx ~all"), spf("mx"), spf("mx ?all")), (Some(100), Some(33), Some(33)));
         assert_eq!((spf("+all"), spf("mx redirect=missing.test")), (Some(0), Some(0)));
         let target = format!("{}\nother TXT \"v=spf1 mx ~all\"", zone());
         let redirected = world(&target.replace("mx -all", "redirect=other.example.test"));
-        assert_eq!(share(&redirected, Measure::Spf), Some(90));
+        assert_eq!(share(&redirected, Measure::Spf), Some(100));
         let dmarc = |text: &str| share(&world(&zone().replace("p=reject", text)), Measure::Dmarc);
         assert_eq!((dmarc("p=quarantine"), dmarc("p=none")), (Some(70), Some(30)));
         assert_eq!((dmarc("p=reject; sp=none"), dmarc("p=reject; t=y")), (Some(80), Some(70)));

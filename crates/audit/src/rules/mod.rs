@@ -29,6 +29,8 @@ mod standing;
 #[cfg(test)]
 pub(crate) mod testing;
 mod tls_rpt;
+#[cfg(test)]
+mod whole;
 
 use crate::{Area, Inquiry};
 
