@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use mailzone_audit::{Area, Audit, Subject, Wish, audit, changes, keys_of_all, published_keys, unchecked};
+use mailzone_audit::{Area, Audit, Open, Subject, Wish, audit, changes, keys_of_all, published_keys, unchecked};
 use mailzone_mailauth::lookup::{Answer, Answers, Lookup, ZoneData};
 use mailzone_mailauth::{Effect, Finding, KindId, Severity};
 use mailzone_observe::Observer;
@@ -39,6 +39,14 @@ pub struct Look {
     /// ([`crate::journal::written`]).
     pub written: BTreeMap<RRsetKey, (i64, Vec<String>)>,
 }
+
+/// Rules about a change that a guard of the planner tells already, where it stands at the same name.
+const GUARDED: [(&str, &str); 4] = [
+    ("DKIM-10", "GUARD-DKIM-REPLACED"),
+    ("DKIM-11", "GUARD-DKIM-REMOVED"),
+    ("DANE-07", "GUARD-TLSA"),
+    ("MX-10", "GUARD-STS"),
+];
 
 /// A configured domain as the rules see it.
 #[derive(Debug)]
@@ -155,24 +163,26 @@ pub async fn look(run: &mut PlanRun, look: &Look, allow: &[Allow]) {
     let judged: Vec<(&Judged, usize)> =
         look.subjects.iter().filter_map(|judged| Some((judged, *zone_of.get(&judged.subject.domain)?))).collect();
     let (audits, keys) = audits(run, look, &judged).await;
+    // What the planner itself found has its severity from the domain that it is nearest to.
+    let by_name: HashMap<&Name, &Judged> = look.subjects.iter().map(|j| (&j.subject.domain, j)).collect();
+    let weighed = |finding: Finding| match nearest(&finding.subject, &by_name) {
+        Some(judged) => judged.weigh(finding),
+        None => Some(finding),
+    };
+    let lists = run.zones.iter_mut().map(|zone| &mut zone.plan.findings).chain([&mut run.findings]);
+    lists.for_each(|list| *list = std::mem::take(list).into_iter().filter_map(weighed).collect());
+    let general: HashSet<(String, String)> = run.findings.iter().map(key).collect();
     for ((judged, at), (before, after, changed)) in judged.into_iter().zip(audits) {
         let Some(zone) = run.zones.get_mut(at) else { continue };
         let domain = &judged.subject.domain;
         let of_keys = keys.iter().filter(|(of, _)| of == domain).map(|(_, finding)| finding.clone());
         let changed = changed.into_iter().chain(of_keys).collect();
-        tell(&mut zone.plan, judged, before, after, changed, look, allow);
+        let found = effects(judged, before, after, changed, look);
+        let new = found.into_iter().filter(|finding| !general.contains(&key(finding)));
+        tell(&mut zone.plan, judged, new, allow);
     }
-    let by_name: HashMap<&Name, &Judged> = look.subjects.iter().map(|j| (&j.subject.domain, j)).collect();
     for zone in &mut run.zones {
         zone.records = None;
-        // What the planner itself found has its severity from the domain that it is nearest to.
-        let findings = std::mem::take(&mut zone.plan.findings).into_iter();
-        zone.plan.findings = findings
-            .filter_map(|finding| match nearest(&finding.subject, &by_name) {
-                Some(judged) => judged.weigh(finding),
-                None => Some(finding),
-            })
-            .collect();
         zone.plan.findings.sort();
         zone.plan.findings.dedup();
         zone.plan.allowed.sort();
@@ -257,34 +267,40 @@ fn keys(run: &PlanRun, judged: &[(&Judged, usize)], answers: &Answers) -> Vec<(N
     new.filter_map(|finding| Some((nearest(&finding.subject, &by_name)?.subject.domain.clone(), finding))).collect()
 }
 
-/// Adds what two audits found to a plan: with effects, without what is there already, what is waived apart.
-fn tell(
-    plan: &mut ZonePlan,
-    judged: &Judged,
-    before: Audit,
-    after: Audit,
-    changed: Vec<Finding>,
-    look: &Look,
-    allow: &[Allow],
-) {
-    let domain = &judged.subject.domain;
-    let said: HashSet<(String, String)> = plan.findings.iter().chain(&plan.allowed).map(key).collect();
-    let unknown: Vec<Finding> = unchecked(domain, &after.open, &look.why, &look.remedy).collect();
+/// What two audits found, with its effect: what the plan brings and takes, what stays in the areas that the
+/// configuration names, and what was not looked up there.
+fn effects(judged: &Judged, before: Audit, after: Audit, changed: Vec<Finding>, look: &Look) -> Vec<Finding> {
+    let named: Vec<Open> = after.open.iter().filter(|open| judged.names(open.area)).cloned().collect();
+    let unknown: Vec<Finding> = unchecked(&judged.subject.domain, &named, &look.why, &look.remedy).collect();
     let old: HashSet<(String, String)> = before.findings.iter().map(|(_, finding)| key(finding)).collect();
     let new: HashSet<(String, String)> = after.findings.iter().map(|(_, finding)| key(finding)).collect();
-    // While something is open before, what is found after may have been there all along.
-    let certain = before.open.is_empty();
-    let cured =
-        before.findings.into_iter().filter(|(_, finding)| after.open.is_empty() && !new.contains(&key(finding)));
-    let cured = cured.map(|(area, finding)| (area, Finding { effect: Effect::Cured, ..finding }));
+    // While something of the area is open before, what is found after may have been there all along; and the other way round.
+    let open = |audit: &Audit| audit.open.iter().map(|open| open.area).collect::<BTreeSet<Area>>();
+    let (open_before, open_after) = (open(&before), open(&after));
+    let cured = before
+        .findings
+        .into_iter()
+        .filter(|(area, finding)| !open_after.contains(area) && !new.contains(&key(finding)))
+        .map(|(area, finding)| (area, Finding { effect: Effect::Cured, ..finding }));
     let rest = after.findings.into_iter().map(|(area, finding)| {
-        let present = old.contains(&key(&finding)) || !certain;
+        let present = old.contains(&key(&finding)) || open_before.contains(&area);
         (area, Finding { effect: if present { Effect::Present } else { Effect::Caused }, ..finding })
     });
-    let of_areas = rest.chain(cured).filter(|(area, finding)| finding.effect != Effect::Present || judged.names(*area));
+    let told = rest.chain(cured).filter(|(area, finding)| finding.effect != Effect::Present || judged.names(*area));
     let changed = changed.into_iter().map(|finding| Finding { effect: Effect::Caused, ..finding });
-    for finding in of_areas.map(|(_, finding)| finding).chain(changed).chain(unknown) {
-        if said.contains(&key(&finding)) && finding.code != "UNCHECKED" {
+    told.map(|(_, finding)| finding).chain(changed).chain(unknown).collect()
+}
+
+/// Adds findings to a plan: without what is said there already, what is waived apart.
+fn tell(plan: &mut ZonePlan, judged: &Judged, found: impl Iterator<Item = Finding>, allow: &[Allow]) {
+    let domain = &judged.subject.domain;
+    let said: HashSet<(String, String)> = plan.findings.iter().chain(&plan.allowed).map(key).collect();
+    let guarded = |finding: &Finding| {
+        let guard = GUARDED.iter().find(|(code, _)| *code == finding.code).map(|(_, guard)| (*guard).to_owned());
+        guard.is_some_and(|guard| said.contains(&(guard, key(finding).1)))
+    };
+    for finding in found.filter_map(|finding| judged.weigh(finding)) {
+        if (said.contains(&key(&finding)) && finding.code != "UNCHECKED") || guarded(&finding) {
             continue;
         }
         let owner = Name::parse(&finding.subject).unwrap_or_else(|_| domain.clone());

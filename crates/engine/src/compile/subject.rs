@@ -1,6 +1,6 @@
 //! A configured domain as the rules of an audit see it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use mailzone_audit::{Scope, Selector, SelectorSource, Sender, SendingHost, Subject};
@@ -36,16 +36,21 @@ pub fn judged(settings: &Settings, domain: &Domain, scope: Scope) -> Judged {
 
 /// The selectors that are wanted, revoked ones left out.
 fn selectors(domain: &Domain) -> Vec<Selector> {
-    let wanted = domain.dkim.iter().filter(|(_, setting)| match setting.value.wanted() {
-        Some(DkimSetting::Key(key)) => !is_revoked(&key.text),
-        Some(DkimSetting::Cname(_)) => true,
-        None => false,
-    });
+    let is_wanted = |setting: &DkimSetting| match setting {
+        DkimSetting::Key(key) => !is_revoked(&key.text),
+        DkimSetting::Cname(_) => true,
+    };
     // A key under a wildcard answers at every selector, and is at none.
-    let named = wanted.map(|(name, _)| name).filter(|name| !name.starts_with('*'));
+    let own = domain.dkim.iter().filter(|(name, _)| !name.starts_with('*'));
+    let mut sources: BTreeMap<String, SelectorSource> = own
+        .map(|(name, setting)| match setting.value.wanted().is_some_and(is_wanted) {
+            true => (name.clone(), SelectorSource::Named),
+            false => (name.clone(), SelectorSource::Guessed),
+        })
+        .collect();
     let of_senders = super::senders::keys(domain).filter_map(|key| Some(selector_of(&key.name)?.0));
-    let names: BTreeSet<String> = named.cloned().chain(of_senders).collect();
-    names.into_iter().map(|name| Selector { name, source: SelectorSource::Named }).collect()
+    sources.extend(of_senders.map(|name| (name, SelectorSource::Named)));
+    sources.into_iter().map(|(name, source)| Selector { name, source }).collect()
 }
 
 /// The configured hosts that send or receive its mail: those that its MX or SPF names, and those below it.
