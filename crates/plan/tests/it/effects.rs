@@ -4,7 +4,7 @@ use mailzone_mailauth::{Effect, KindId};
 use mailzone_plan::{Claim, Counts, Own, Slot};
 use mailzone_record::RecordType;
 
-use crate::support::{Case, KEY, dkim, dmarc, key, mx, name, records, spf, told};
+use crate::support::{Case, KEY, dkim, dmarc, mx, name, records, spf, told};
 
 #[test]
 fn findings_are_caused_cured_or_present() {
