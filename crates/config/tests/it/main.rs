@@ -524,3 +524,13 @@ fn ten_thousand_domains() {
     println!("10,000 domains: {:?}", start.elapsed());
     assert_eq!(settings.domains.len(), 10_000);
 }
+
+#[test]
+fn of_very_many_syntax_errors_the_first_are_told() {
+    for (text, count) in [("]\n".repeat(1000), "and 800 more errors"), ("a = 1\n".repeat(1000), "and 800 more errors")]
+    {
+        let diagnostics = load_text(&text).unwrap_err();
+        assert_eq!(diagnostics.len(), 201);
+        assert_eq!(diagnostics.last().map(|last| last.message.as_str()), Some(count));
+    }
+}
