@@ -143,6 +143,10 @@ pub async fn look(run: &mut PlanRun, look: &Look, allow: &[Allow]) {
         zone.plan.allowed.sort();
         zone.plan.allowed.dedup();
     }
+    // What the configuration alone shows is said once: by the zone, which knows more of it.
+    let of_zones = run.zones.iter().flat_map(|zone| zone.plan.findings.iter().chain(&zone.plan.allowed));
+    let said: HashSet<(String, String)> = of_zones.map(key).collect();
+    run.findings.retain(|finding| finding.code == "UNCHECKED" || !said.contains(&key(finding)));
 }
 
 /// Before the plan, after it, and what the step from one to the other does.
