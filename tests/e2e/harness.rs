@@ -120,6 +120,13 @@ impl Project {
         command
     }
 
+    /// A line for the shell, here, with the clean environment of the program.
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]).current_dir(self.root()).env_clear().env("HOME", self.root()).stdin(Stdio::null());
+        command
+    }
+
     /// Runs the program to its end.
     pub(crate) fn run<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Output {
         self.finish(&mut self.command(args))

@@ -8,6 +8,7 @@ mod bad_input;
 mod check;
 mod check_every;
 mod check_hostile;
+mod check_page;
 mod check_peers;
 mod commands;
 #[cfg(feature = "crash-points")]
