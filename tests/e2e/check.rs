@@ -151,29 +151,33 @@ fn a_healthy_domain() {
         ? Google: TLS for the transport (whether the sending hosts use TLS is seen by receivers alone)
         ? Google: spam complaints under 0.3 % (the receiver alone knows how many recipients complain;
             Google shows it in Postmaster Tools)
-        + Google: SPF and DKIM (SPF with ~all; DKIM with a key of 2048 bits)
-        + Google: DMARC, at least p=none (DMARC reject)
-        + Google: the domain in From aligned with SPF or DKIM (SPF and DKIM can pass for the domain)
-        + Google: DKIM keys of 1024 bits at least (no DKIM key under 2048 bits)
-        + Google: DKIM keys of 2048 bits (advised) (no DKIM key under 2048 bits)
-        ? Google: unsubscribing by one click in marketing mail (a matter of the messages: `List-Unsubscribe`
-            and `List-Unsubscribe-Post`, signed by DKIM)
+        + Google of bulk senders: SPF and DKIM (SPF with ~all; DKIM with a key of 2048 bits)
+        + Google of bulk senders: DMARC, at least p=none (DMARC reject)
+        + Google of bulk senders: the domain in From aligned with SPF or DKIM (SPF and DKIM can pass for
+            the domain)
+        + Google of bulk senders: DKIM keys of 1024 bits at least (no DKIM key under 2048 bits)
+        + Google of bulk senders: DKIM keys of 2048 bits (advised) (no DKIM key under 2048 bits)
+        ? Google of bulk senders: unsubscribing by one click in marketing mail (a matter of the
+            messages: `List-Unsubscribe` and `List-Unsubscribe-Post`, signed by DKIM)
         + Yahoo: SPF or DKIM (SPF and DKIM can pass for the domain)
         + Yahoo: confirmed reverse names of the sending addresses (every sending address has a confirmed
             reverse name)
         ? Yahoo: spam complaints under 0.3 % (the receiver alone knows how many recipients complain;
             Google shows it in Postmaster Tools)
-        + Yahoo: SPF and DKIM (SPF with ~all; DKIM with a key of 2048 bits)
-        + Yahoo: DMARC, at least p=none (DMARC reject)
-        + Yahoo: the domain in From aligned with SPF or DKIM (SPF and DKIM can pass for the domain)
-        + Yahoo: DKIM keys of 1024 bits at least (no DKIM key under 2048 bits)
-        ? Yahoo: unsubscribing by one click (a matter of the messages: `List-Unsubscribe` and `List-Unsubscribe-Post`,
-            signed by DKIM)
-        + Microsoft: SPF and DKIM pass (SPF with ~all; DKIM with a key of 2048 bits)
-        + Microsoft: DMARC, at least p=none (DMARC reject)
-        + Microsoft: the domain in From aligned with SPF or DKIM (SPF and DKIM can pass for the domain)
-        - Microsoft: a From domain that takes replies (no mail exchanger with an address)
-        ? Microsoft: unsubscribing by one click (advised) (a matter of the messages: `List-Unsubscribe`
+        + Yahoo of bulk senders: SPF and DKIM (SPF with ~all; DKIM with a key of 2048 bits)
+        + Yahoo of bulk senders: DMARC, at least p=none (DMARC reject)
+        + Yahoo of bulk senders: the domain in From aligned with SPF or DKIM (SPF and DKIM can pass for
+            the domain)
+        + Yahoo of bulk senders: DKIM keys of 1024 bits at least (no DKIM key under 2048 bits)
+        ? Yahoo of bulk senders: unsubscribing by one click (a matter of the messages: `List-Unsubscribe`
+            and `List-Unsubscribe-Post`, signed by DKIM)
+        + Microsoft of bulk senders: SPF and DKIM pass (SPF with ~all; DKIM with a key of 2048 bits)
+        + Microsoft of bulk senders: DMARC, at least p=none (DMARC reject)
+        + Microsoft of bulk senders: the domain in From aligned with SPF or DKIM (SPF and DKIM can pass
+            for the domain)
+        - Microsoft of bulk senders: a From domain that takes replies (no mail exchanger with an
+            address)
+        ? Microsoft of bulk senders: unsubscribing by one click (advised) (a matter of the messages: `List-Unsubscribe`
             and `List-Unsubscribe-Post`, signed by DKIM)
 
     Check: 1 domain: 2 errors, 1 warning, 2 notes.

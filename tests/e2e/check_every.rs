@@ -10,7 +10,8 @@ use mailzone_server::Switches;
 use serde_json::Value;
 
 use crate::check_peers::{
-    Authority, Mailer, Pages, RSA_2048, Security, World, WorldZone, mail_servers, policy, project, sha256, web_server,
+    Authority, Mailer, Pages, RSA_2048, Security, World, WorldZone, closed_port, mail_servers, policy, project, sha256,
+    web_server,
 };
 use crate::harness::Project;
 
@@ -178,7 +179,7 @@ struct Planned {
 const PLANS: &[Planned] = &[
     Planned {
         what: "the record that an include names goes, the HELO name has no SPF",
-        config: "[hosts.\"mx.example.test\"]\nipv4 = [\"192.0.2.26\"]\n[domains.\"example.test\"]\n\
+        config: "[hosts.\"mx.example.test\"]\nipv4 = [\"127.0.0.26\"]\n[domains.\"example.test\"]\n\
                  spf = \"v=spf1 include:_spf.example.test -all\"\nmx = [{ preference = 10, host = \"mx.example.test\" }]\n\
                  [[domains.\"example.test\".records]]\nname = \"_spf\"\ntype = \"TXT\"\nabsent = true\n",
         zones: &[(
@@ -187,7 +188,7 @@ const PLANS: &[Planned] = &[
                 "@ TXT \"v=spf1 include:_spf.example.test -all\"",
                 "_spf TXT \"v=spf1 mx -all\"",
                 "@ MX 20 mx",
-                "mx A 192.0.2.25",
+                "mx A 127.0.0.25",
             ],
         )],
         codes: &["SPF-22", "SPF-24", "HOSTS-01", "EQUIVALENT"],
@@ -249,9 +250,9 @@ const PLANS: &[Planned] = &[
             &[
                 "@ MX 10 old",
                 "@ MX 20 other",
-                "old A 192.0.2.25",
-                "other A 192.0.2.26",
-                "new A 192.0.2.27",
+                "old A 127.0.0.25",
+                "other A 127.0.0.26",
+                "new A 127.0.0.27",
                 "_25._tcp.old TLSA 3 1 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
                 "_25._tcp.other TLSA 3 1 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             ],
@@ -267,7 +268,7 @@ const PLANS: &[Planned] = &[
             "example.test",
             &[
                 "@ MX 10 mx",
-                "mx A 192.0.2.25",
+                "mx A 127.0.0.25",
                 "_25._tcp.mx TLSA 3 1 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
             ],
         )],
@@ -307,12 +308,13 @@ fn delegated_elsewhere() -> BTreeSet<String> {
 fn plans() -> (BTreeSet<String>, Vec<String>) {
     let (mut all, mut missing) = (BTreeSet::new(), Vec::new());
     let world = World::new(&[]);
+    let look = format!("[look]\nsmtp_port = {}\n", closed_port());
     for one in PLANS {
         let zones: Vec<(&str, String)> =
             one.zones.iter().map(|(origin, lines)| (*origin, crate::harness::zone_text(origin, lines))).collect();
         let project = Project::new(one.config, &zones);
         let text = project.read("mailzone.toml");
-        project.write("mailzone.toml", format!("{}\n{text}", world.config()));
+        project.write("mailzone.toml", format!("{}\n{look}\n{text}", world.config()));
         let document = project.finish(&mut project.looking(["plan", "--format", "json"])).expect_code(0).json();
         let zones = document["zones"].as_array().unwrap().iter();
         let findings =

@@ -262,6 +262,7 @@ fn checked(judged: &Judged, observed: Observed) -> CheckedDomain {
     let demands = demands.into_iter().map(|item| Demand {
         receiver: item.receiver.to_owned(),
         demand: item.demand.to_owned(),
+        bulk: item.bulk,
         state: match item.state {
             CheckState::Met => DemandState::Met,
             CheckState::NotMet => DemandState::NotMet,

@@ -93,7 +93,7 @@ fn show(page: &mut String, domain: &CheckedDomain, notes: bool, information: boo
             DemandState::Unknown => "unknown",
         };
         let why = if demand.why.is_empty() { String::new() } else { format!(" ({})", prose(&demand.why)) };
-        page.push_str(&format!("- {mark}: {}, {}{why}\n", prose(&demand.receiver), prose(&demand.demand)));
+        page.push_str(&format!("- {mark}: {}, {}{why}\n", prose(&demand.whose()), prose(&demand.demand)));
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
 
     **What large receivers ask of senders**
 
-    - met: Google, SPF and DKIM
+    - met: Google of bulk senders, SPF and DKIM
     - **not met**: Yahoo, SPF and DKIM (no DKIM key is known)
     - unknown: Microsoft, SPF and DKIM (the DNS did not answer)
 

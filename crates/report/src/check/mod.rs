@@ -70,6 +70,8 @@ pub struct Demand {
     pub receiver: String,
     /// "SPF and DKIM".
     pub demand: String,
+    /// Whether it is asked of bulk senders alone.
+    pub bulk: bool,
     /// Whether.
     pub state: DemandState,
     /// Why it is so.
@@ -107,6 +109,13 @@ pub(crate) const AREAS: [(&str, &str); 17] = [
     ("blocklists", "Block lists"),
 ];
 
+impl Demand {
+    /// Who demands it, and of whom.
+    pub(crate) fn whose(&self) -> String {
+        format!("{}{}", self.receiver, if self.bulk { " of bulk senders" } else { "" })
+    }
+}
+
 impl Scores {
     /// Each with its name, in the order of a report.
     pub(crate) fn named(&self) -> [(&'static str, Option<u8>); 3] {
@@ -134,6 +143,7 @@ pub(crate) mod testing {
         let demand = |receiver: &str, state, why: &str| Demand {
             receiver: receiver.into(),
             demand: "SPF and DKIM".into(),
+            bulk: state == DemandState::Met,
             state,
             why: why.into(),
         };

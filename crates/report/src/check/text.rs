@@ -75,7 +75,7 @@ fn show_demands(page: &mut Page, domain: &CheckedDomain) {
             DemandState::NotMet => (Label::Error, "- "),
             DemandState::Unknown => (Label::Muted, "? "),
         };
-        let line = Line::new(4).put(label, mark).plain(&demand.receiver).plain(": ").plain(&demand.demand);
+        let line = Line::new(4).put(label, mark).plain(demand.whose()).plain(": ").plain(&demand.demand);
         let why = if demand.why.is_empty() { String::new() } else { format!(" ({})", demand.why) };
         page.line(&line.put(Label::Muted, why));
     }
@@ -125,7 +125,7 @@ mod tests {
             help: mend it
 
       What large receivers ask of senders
-        + Google: SPF and DKIM
+        + Google of bulk senders: SPF and DKIM
         - Yahoo: SPF and DKIM (no DKIM key is known)
         ? Microsoft: SPF and DKIM (the DNS did not answer)
 
