@@ -433,13 +433,15 @@ fn without_anybody_to_ask_everything_is_unchecked() {
         "mailzone.toml",
         format!("[dns]\nresolvers = [\"127.0.0.1:{port}\"]\nroots = [\"127.0.0.1:{port}\"]\nport = {port}\n"),
     );
-    let out = project.run(["check", "example.test", "--format", "json"]);
+    let out = project.run_to(1, ["check", "example.test", "--format", "json"]);
+    assert!(out.stderr.starts_with("error: example.test: nobody answered any question"), "{}", out.stderr);
     let document = out.json();
+    assert_eq!(document["exit"], serde_json::json!({ "code": 1, "zones": [{ "zone": "example.test", "code": 1 }] }));
     let unchecked = messages(&document, "example.test", "UNCHECKED");
     assert!(unchecked.iter().any(|text| text.contains("where mail to example.test goes")), "{unchecked:#?}");
     let scores = &entry(&document, "example.test")["scores"];
     assert!(["confidentiality", "phishing", "integrity"].iter().all(|area| scores[*area].is_null()), "{scores}");
-    let text = project.run(["check", "example.test"]).stdout;
+    let text = project.run_to(1, ["check", "example.test"]).stdout;
     assert!(text.contains("unchecked: where mail to example.test goes"), "{text}");
 }
 

@@ -11,6 +11,7 @@ use mailzone_config::Settings;
 use mailzone_engine::Code;
 use mailzone_engine::compile::judged;
 use mailzone_engine::look::Judged;
+use mailzone_mailauth::lookup::Answer;
 use mailzone_mailauth::{MailUse, Severity, dkim, message};
 use mailzone_observe::{Budget, Observed, Observer};
 use mailzone_plan::document::{Exit, ExitZone};
@@ -79,18 +80,25 @@ pub(super) fn run(global: &Global, args: &CheckArgs, ui: &Ui) -> Result<Code, Co
     let settings = context::load_if_any(global, ui)?;
     let subjects: Vec<Judged> =
         domains.iter().map(|domain| subject(domain, args, settings.as_ref(), &signed)).collect();
-    let report = context::runtime(ui)?.block_on(async {
+    let (report, unanswered) = context::runtime(ui)?.block_on(async {
         let (_embedded, observer) = observer(settings.as_ref(), args, &domains, ui).await?;
         Ok(audits(subjects, &observer, ui).await)
     })?;
+    for domain in &unanswered {
+        let remedy = "see whether the network and the resolvers work; --resolver names another one";
+        ui.error(&format!("{domain}: nobody answered any question"), Some(remedy));
+    }
     let failing = |domain: &CheckedDomain| domain.findings.iter().any(|f| f.finding.severity == Severity::Error);
-    let zones: Vec<ExitZone> = report
-        .domains
-        .iter()
-        .filter(|domain| failing(domain))
-        .map(|domain| ExitZone { zone: domain.domain.clone(), code: Code::Check.number() })
-        .collect();
-    let code = if zones.is_empty() { Code::Done } else { Code::Check };
+    let code_of = |domain: &CheckedDomain| match domain {
+        domain if failing(domain) => Code::Check,
+        domain if unanswered.contains(&domain.domain) => Code::Error,
+        _ => Code::Done,
+    };
+    let codes: Vec<(&CheckedDomain, Code)> =
+        report.domains.iter().map(|domain| (domain, code_of(domain))).filter(|(_, code)| *code != Code::Done).collect();
+    let code = Code::worst(codes.iter().map(|(_, code)| *code));
+    let zones: Vec<ExitZone> =
+        codes.iter().map(|(d, code)| ExitZone { zone: d.domain.clone(), code: code.number() }).collect();
     match global.format {
         Format::Text => ui.data(&check::text(&report, &text_options(args.full, ui))),
         Format::Markdown => ui.data(&check::markdown(&report, COMMENT_LIMIT)),
@@ -213,7 +221,8 @@ async fn observer(
     Ok((running, observer))
 }
 
-async fn audits(subjects: Vec<Judged>, observer: &Observer, ui: &Ui) -> CheckReport {
+/// The report, and the domains of which no answer was had at all.
+async fn audits(subjects: Vec<Judged>, observer: &Observer, ui: &Ui) -> (CheckReport, BTreeSet<String>) {
     let total = subjects.len();
     let gate = std::sync::Arc::new(Semaphore::new(AT_A_TIME));
     let mut running = JoinSet::new();
@@ -224,10 +233,13 @@ async fn audits(subjects: Vec<Judged>, observer: &Observer, ui: &Ui) -> CheckRep
             let _turn = gate.acquire().await;
             let observed =
                 mailzone_observe::audit(&observer, &judged.subject, None, Budget::until(Instant::now() + LIMIT));
-            (at, checked(&judged, observed.await))
+            let observed = observed.await;
+            let is_answer = |answer: &Answer| !matches!(answer, Answer::Unknown | Answer::TempError);
+            let answered = observed.known.answers.iter().any(|(_, _, answer)| is_answer(answer));
+            (at, checked(&judged, observed), answered)
         });
     }
-    let mut done: Vec<(usize, CheckedDomain)> = Vec::with_capacity(total);
+    let mut done: Vec<(usize, CheckedDomain, bool)> = Vec::with_capacity(total);
     while let Some(joined) = running.join_next().await {
         match joined {
             Ok(domain) => done.push(domain),
@@ -236,8 +248,9 @@ async fn audits(subjects: Vec<Judged>, observer: &Observer, ui: &Ui) -> CheckRep
         }
         ui.progress(&format!("domains checked: {} of {total}", done.len()));
     }
-    done.sort_by_key(|(at, _)| *at);
-    CheckReport { domains: done.into_iter().map(|(_, domain)| domain).collect() }
+    done.sort_by_key(|(at, ..)| *at);
+    let silent = done.iter().filter(|(.., answered)| !answered).map(|(_, domain, _)| domain.domain.clone()).collect();
+    (CheckReport { domains: done.into_iter().map(|(_, domain, _)| domain).collect() }, silent)
 }
 
 fn checked(judged: &Judged, observed: Observed) -> CheckedDomain {
