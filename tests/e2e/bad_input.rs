@@ -185,8 +185,16 @@ fn provider_type_that_nobody_knows() {
 
 #[test]
 fn value_of_a_later_version() {
-    let text = "[providers.files]\ntype = \"zonefile\"\ndirectory = \"zones\"\n[dns]\nresolvers = [\"tls://192.0.2.1\"]\n";
-    assert_snapshot!(refused(text, &["plan"]), @"");
+    let text =
+        "[providers.files]\ntype = \"zonefile\"\ndirectory = \"zones\"\n[dns]\nresolvers = [\"tls://192.0.2.1\"]\n";
+    assert_snapshot!(refused(text, &["plan"]), @r#"
+    error: `resolvers`: `tls://` resolvers are not in this version of mailzone
+     --> mailzone.toml:5:14
+      |
+    5 | resolvers = ["tls://192.0.2.1"]
+      |              ^^^^^^^^^^^^^^^^^
+      = help: write ADDR, ADDR:PORT, [V6]:PORT or "system"
+    "#);
 }
 
 #[test]

@@ -98,7 +98,8 @@ fn what_changed_again_stops_until_it_is_allowed() {
           [RUN]: it left "v=spf1 mx -all", today it is "v=spf1 mx ?all", and that would
           be lost (docs/safety.md)
           help: if this is meant: --allow GUARD-ROLLBACK:example.test
-      cures SPF-10 at example.test.: `?all` says nothing (RFC 7208 section 5.1)
+      cures SPF-10 at example.test.: `?all` is neutral, no fail: unknown senders are treated as if there
+          were no SPF (RFC 7208 section 2.6.2)
 
     Plan: 0 to create, 1 to update, 0 to delete. 0 unchanged, 3 foreign, 0 unmanaged.
     Zone example.test (files)
