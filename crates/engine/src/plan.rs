@@ -1,12 +1,13 @@
 //! From settings to a plan of every zone.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mailzone_mailauth::{Equality, Finding, KindId, Severity};
 use mailzone_plan::document::{ErrorDoc, ZoneDoc};
 use mailzone_plan::{
-    Allow, Claim, Counts, Document, DomainFacts, Target, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan,
+    Allow, Claim, Counts, Document, DomainFacts, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, config_digest,
     formerly_managed, plan_zone, resolve_needs,
 };
 use mailzone_provider::{Provider, ProviderId, Snapshot, View, Zone, ZoneId};
@@ -56,8 +57,8 @@ pub struct PlannedZone {
     pub provider: Arc<dyn Provider>,
     /// The plan.
     pub plan: ZonePlan,
-    /// The claims that it was made from.
-    pub claims: Vec<Claim>,
+    /// What the configuration asks for in the zone ([`config_digest`]). The claims themselves are not kept.
+    pub config_digest: String,
     /// The configured domains whose zone it is, sorted.
     pub domains: Vec<Name>,
     /// How the zone stands to each change of a saved plan, by the change's id.
@@ -126,13 +127,13 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
         saved: options.saved.clone(),
     };
     let zones = read_and_plan(tasks, Arc::new(reading), events).await;
-    let zones = in_order(zones, &compiled.targets());
+    let zones = in_order(zones, compiled);
     PlanRun { zones, homeless, findings, normalize: options.normalize }
 }
 
-/// Sorts the zones, and gives every change its needs and its stage over all of them. `elsewhere` are the targets of
-/// the configuration, for what no zone of the run claims.
-pub(crate) fn in_order(mut zones: Vec<PlannedZone>, elsewhere: &HashMap<RRsetKey, Target>) -> Vec<PlannedZone> {
+/// Sorts the zones, and gives every change its needs and its stage over all of them. `compiled` has the targets of
+/// what no zone of the run claims.
+pub(crate) fn in_order(mut zones: Vec<PlannedZone>, compiled: &Compiled) -> Vec<PlannedZone> {
     zones.sort_by(|a, b| {
         (&a.plan.zone.name, &a.provider_name, &a.plan.zone.id).cmp(&(
             &b.plan.zone.name,
@@ -144,17 +145,19 @@ pub(crate) fn in_order(mut zones: Vec<PlannedZone>, elsewhere: &HashMap<RRsetKey
     let mut rest = Vec::with_capacity(zones.len());
     for zone in zones {
         plans.push(zone.plan);
-        rest.push((zone.provider_name, zone.provider, zone.claims, zone.domains, zone.saved, zone.held));
+        rest.push((zone.provider_name, zone.provider, zone.config_digest, zone.domains, zone.saved, zone.held));
     }
-    resolve_needs(&mut plans, &|key| elsewhere.get(key).cloned());
+    // Most runs claim all that they rely on, and never ask.
+    let elsewhere = OnceCell::new();
+    resolve_needs(&mut plans, &|key| elsewhere.get_or_init(|| compiled.targets()).get(key).cloned());
     plans
         .into_iter()
         .zip(rest)
-        .map(|(plan, (provider_name, provider, claims, domains, saved, held))| PlannedZone {
+        .map(|(plan, (provider_name, provider, config_digest, domains, saved, held))| PlannedZone {
             provider_name,
             provider,
             plan,
-            claims,
+            config_digest,
             domains,
             saved,
             held,
@@ -203,9 +206,19 @@ fn to_ask(
 impl PlanRun {
     /// The plan as a document (`design.md` section 8), its exit code still 0.
     pub fn document(&self, tool_version: &str, created: String) -> Document {
-        let mut docs: Vec<ZoneDoc> = self.zones.iter().map(PlannedZone::document).collect();
+        self.document_with(&self.zones, tool_version, created)
+    }
+
+    /// [`PlanRun::document`] of a run whose zones were taken out of it, to be applied.
+    pub fn document_with<'a>(
+        &self,
+        zones: impl IntoIterator<Item = &'a PlannedZone>,
+        tool_version: &str,
+        created: String,
+    ) -> Document {
+        let (mut docs, counts): (Vec<ZoneDoc>, Vec<Counts>) =
+            zones.into_iter().map(|zone| (zone.document(), zone.plan.counts)).unzip();
         docs.extend(self.homeless.iter().cloned());
-        let counts: Vec<Counts> = self.zones.iter().map(|zone| zone.plan.counts).collect();
         let document = Document::new(tool_version, created, docs, self.findings.clone(), &counts);
         Document { normalize: self.normalize, ..document }
     }
@@ -230,7 +243,7 @@ impl PlannedZone {
     pub fn document(&self) -> ZoneDoc {
         let id = ProviderId::new(self.provider_name.as_str());
         let visible = self.provider.capabilities_of(&self.plan.zone).expected_visible;
-        ZoneDoc::new(&self.plan, &id, &self.claims, &self.domains, visible)
+        ZoneDoc::new(&self.plan, &id, &self.config_digest, &self.domains, visible)
     }
 }
 
@@ -521,7 +534,8 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
             plan
         }
     };
-    PlannedZone { provider_name, provider, plan, claims, domains, saved, held }
+    let config_digest = config_digest(&claims);
+    PlannedZone { provider_name, provider, plan, config_digest, domains, saved, held }
 }
 
 /// The sets that a saved plan changes in zones of this name.

@@ -236,11 +236,12 @@ pub(crate) fn digest_of(mut document: serde_json::Value) -> Result<String, serde
 }
 
 impl ZoneDoc {
-    /// One zone's plan as a document. `domains` are the configured domains in it.
+    /// One zone's plan as a document. `config_digest` is [`crate::config_digest`] of its claims; `domains` are the
+    /// configured domains in it.
     pub fn new(
         plan: &ZonePlan,
         provider: &ProviderId,
-        claims: &[Claim],
+        config_digest: &str,
         domains: &[Name],
         expected_visible: u32,
     ) -> Self {
@@ -250,7 +251,7 @@ impl ZoneDoc {
             domains: domain_texts(domains),
             provider: provider.to_string(),
             source: "provider".into(),
-            config_digest: config_digest(claims),
+            config_digest: config_digest.into(),
             fingerprint: fingerprint(provider, &plan.zone, &plan.changes),
             error: plan.error.as_ref().map(|error| ErrorDoc {
                 kind: error.kind.as_str().into(),

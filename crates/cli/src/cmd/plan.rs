@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mailzone_config::{Settings, Source};
 use mailzone_engine::compile::{Compiled, compile};
-use mailzone_engine::plan::{PlanOptions, PlanRun, plan};
+use mailzone_engine::plan::{PlanOptions, plan};
 use mailzone_engine::{Code, Event, Events};
 use mailzone_plan::document::{Exit, ExitZone, ZoneDoc};
 use mailzone_plan::{Allow, Document};
@@ -242,9 +242,4 @@ fn from_git(revision: &str, global: &Global, ui: &Ui) -> Result<Vec<Source>, Cod
         sources.push(Source::Text { path: directory.join(format!("{name}@{revision}")), directory, text });
     }
     Ok(sources)
-}
-
-/// The plan of the run, for `apply`.
-pub(super) fn document_of(run: &PlanRun) -> Document {
-    run.document(env!("CARGO_PKG_VERSION"), context::now())
 }
