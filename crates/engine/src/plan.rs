@@ -1,13 +1,14 @@
 //! From settings to a plan of every zone.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use mailzone_mailauth::{Equality, Finding, KindId, Severity};
 use mailzone_plan::document::{ErrorDoc, ZoneDoc};
 use mailzone_plan::{
-    Allow, Claim, Counts, Document, DomainFacts, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, config_digest,
+    Allow, Claim, Counts, Document, DomainFacts, Target, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, config_digest,
     formerly_managed, plan_zone, resolve_needs,
 };
 use mailzone_provider::{Provider, ProviderId, Snapshot, View, Zone, ZoneId};
@@ -65,6 +66,8 @@ pub struct PlannedZone {
     pub saved: BTreeMap<String, Standing>,
     /// What the zone held, where a saved plan may leave out the changes whose side effects stop it.
     pub(crate) held: Option<Snapshot>,
+    /// The claims that the plan has no target of: of what was refused, or of domains that were not selected.
+    pub(crate) unplanned: Vec<Claim>,
 }
 
 /// A zone with what belongs into it, before it was read.
@@ -100,7 +103,9 @@ type ZoneKey = (String, Name, String);
 
 /// Plans every zone that the selected domains touch. Reads the providers, writes nothing. A zone that
 /// fails is planned as failed and stops no other.
-pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOptions, events: &Events) -> PlanRun {
+///
+/// Takes the configuration, so that no claim is held twice once it is in its zone.
+pub async fn plan(mut compiled: Compiled, providers: &Providers, options: &PlanOptions, events: &Events) -> PlanRun {
     let selected =
         |domain: Option<&Name>| options.domains.is_empty() || domain.is_some_and(|d| options.domains.contains(d));
     let claims: Vec<&PlacedClaim> = compiled.claims.iter().filter(|placed| selected(placed.domain.as_ref())).collect();
@@ -113,12 +118,16 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
         claims.iter().filter_map(|placed| placed.provider.as_ref()).chain(of_domains).chain(formerly).collect()
     };
     events.send(Event::ListingZones { providers: names.len() });
-    let table = ZoneTable::ask(providers, to_ask(compiled, &selected, names, anywhere)).await;
+    let table = ZoneTable::ask(providers, to_ask(&compiled, &selected, names, anywhere)).await;
 
     let mut homeless = Vec::new();
-    let mut tasks = place(compiled, &claims, &selected, &table, providers, &mut homeless);
-    let mut findings = findings(compiled, options);
-    findings.extend(place_checks(compiled, &selected, &table, &mut tasks));
+    let mut tasks = place(&compiled, &claims, &selected, &table, providers, &mut homeless);
+    let mut findings = findings(&compiled, options);
+    findings.extend(place_checks(&compiled, &selected, &table, &mut tasks));
+    let mut claims = std::mem::take(&mut compiled.claims);
+    claims.sort_by_key(|placed| !selected(placed.domain.as_ref()));
+    let unplaced = move_claims(claims, &table, &mut tasks);
+    drop((compiled.domains, compiled.checks, table));
     let tasks: Vec<Task> = tasks.into_values().collect();
     let reading = Reading {
         allow: compiled.allow.iter().chain(&options.allow).cloned().collect(),
@@ -126,14 +135,21 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
         only: (!options.domains.is_empty()).then(|| options.domains.iter().cloned().collect()),
         saved: options.saved.clone(),
     };
-    let zones = read_and_plan(tasks, Arc::new(reading), events).await;
-    let zones = in_order(zones, compiled);
+    let mut zones = read_and_plan(tasks, Arc::new(reading), events).await;
+    let unplanned: Vec<Claim> = zones.iter_mut().flat_map(|zone| std::mem::take(&mut zone.unplanned)).collect();
+    let zones = in_order(zones, &|| {
+        let targets = Target::of_claims(unplaced.iter().chain(&unplanned));
+        targets.into_iter().map(|target| (target.key.clone(), target)).collect()
+    });
     PlanRun { zones, homeless, findings, normalize: options.normalize }
 }
 
-/// Sorts the zones, and gives every change its needs and its stage over all of them. `compiled` has the targets of
-/// what no zone of the run claims.
-pub(crate) fn in_order(mut zones: Vec<PlannedZone>, compiled: &Compiled) -> Vec<PlannedZone> {
+/// Sorts the zones, and gives every change its needs and its stage over all of them. `elsewhere` makes the targets of
+/// the configuration, for what no zone of the run has one of.
+pub(crate) fn in_order(
+    mut zones: Vec<PlannedZone>,
+    elsewhere: &dyn Fn() -> HashMap<RRsetKey, Target>,
+) -> Vec<PlannedZone> {
     zones.sort_by(|a, b| {
         (&a.plan.zone.name, &a.provider_name, &a.plan.zone.id).cmp(&(
             &b.plan.zone.name,
@@ -148,8 +164,8 @@ pub(crate) fn in_order(mut zones: Vec<PlannedZone>, compiled: &Compiled) -> Vec<
         rest.push((zone.provider_name, zone.provider, zone.config_digest, zone.domains, zone.saved, zone.held));
     }
     // Most runs claim all that they rely on, and never ask.
-    let elsewhere = OnceCell::new();
-    resolve_needs(&mut plans, &|key| elsewhere.get_or_init(|| compiled.targets()).get(key).cloned());
+    let targets = OnceCell::new();
+    resolve_needs(&mut plans, &|key| targets.get_or_init(elsewhere).get(key).cloned());
     plans
         .into_iter()
         .zip(rest)
@@ -161,6 +177,7 @@ pub(crate) fn in_order(mut zones: Vec<PlannedZone>, compiled: &Compiled) -> Vec<
             domains,
             saved,
             held,
+            unplanned: Vec::new(),
         })
         .collect()
 }
@@ -247,7 +264,22 @@ impl PlannedZone {
     }
 }
 
-/// Puts every claim and every domain into its zone.
+/// The zone of a claim, and its provider.
+fn zone_of<'a>(placed: &'a PlacedClaim, table: &'a ZoneTable) -> Result<(&'a str, &'a Zone), ErrorDoc> {
+    let owner = &placed.claim.owner;
+    match &placed.provider {
+        Some(provider) => table
+            .find(provider, owner, placed.zone.as_ref(), placed.zone_id.as_deref())
+            .map(|zone| (provider.as_str(), zone)),
+        None => table.find_anywhere(owner),
+    }
+}
+
+fn key_of((provider, zone): (&str, &Zone)) -> ZoneKey {
+    (provider.to_owned(), zone.name.clone(), zone.id.to_string())
+}
+
+/// Puts every domain into its zone, and says which have none. Gives the zones that the claims belong into too.
 fn place(
     compiled: &Compiled,
     claims: &[&PlacedClaim],
@@ -258,48 +290,24 @@ fn place(
 ) -> BTreeMap<ZoneKey, Task> {
     let mut tasks: BTreeMap<ZoneKey, Task> = BTreeMap::new();
     let mut lost: BTreeMap<Name, (String, ErrorDoc)> = BTreeMap::new();
-    let mut task_of = |provider: &str, zone: &Zone| -> Option<ZoneKey> {
-        let key = (provider.to_owned(), zone.name.clone(), zone.id.to_string());
-        if !tasks.contains_key(&key) {
-            let task = Task {
-                provider_name: provider.to_owned(),
-                provider: Arc::clone(providers.get(provider)?),
-                zone: zone.clone(),
-                claims: Vec::new(),
-                domains: Vec::new(),
-                facts: Vec::new(),
-                checks: Vec::new(),
-                formerly: Vec::new(),
-                undone: None,
-            };
-            tasks.insert(key.clone(), task);
-        }
-        Some(key)
-    };
-    let mut placed_domains: Vec<(ZoneKey, DomainFacts)> = Vec::new();
     for domain in compiled.domains.iter().filter(|domain| selected(Some(&domain.facts.domain))) {
         let name = &domain.facts.domain;
         match table.find(&domain.provider, name, domain.zone.as_ref(), domain.zone_id.as_deref()) {
-            Ok(zone) => placed_domains.extend(task_of(&domain.provider, zone).map(|key| (key, domain.facts.clone()))),
+            Ok(zone) => {
+                if let Some(task) = task_of((&domain.provider, zone), providers, &mut tasks) {
+                    task.domains.push(name.clone());
+                    task.facts.push(domain.facts.clone());
+                }
+            }
             Err(error) => {
                 lost.insert(name.clone(), (domain.provider.clone(), error));
             }
         }
     }
-    let mut placed_claims: Vec<(ZoneKey, Claim)> = Vec::new();
     let mut pointers: BTreeMap<Name, Vec<&Claim>> = BTreeMap::new();
     for placed in claims {
-        let owner = &placed.claim.owner;
-        let found = match &placed.provider {
-            Some(provider) => table
-                .find(provider, owner, placed.zone.as_ref(), placed.zone_id.as_deref())
-                .map(|zone| (provider.as_str(), zone)),
-            None => table.find_anywhere(owner),
-        };
-        match found {
-            Ok((provider, zone)) => {
-                placed_claims.extend(task_of(provider, zone).map(|key| (key, placed.claim.clone())));
-            }
+        match zone_of(placed, table) {
+            Ok(at) => drop(task_of(at, providers, &mut tasks)),
             Err(error) => {
                 let domain = placed.domain.clone().unwrap_or_else(|| placed.claim.slot.domain.clone());
                 let provider = placed.provider.clone().unwrap_or_default();
@@ -317,31 +325,16 @@ fn place(
     }
     // A zone of which nothing is configured any more is read too: it is what `--base` asks about.
     let configured: BTreeSet<&Name> = compiled.domains.iter().map(|domain| &domain.facts.domain).collect();
-    let mut placed_formerly: Vec<(ZoneKey, Claim)> = Vec::new();
     for placed in &compiled.formerly {
         let gone = placed.domain.as_ref().is_some_and(|name| !configured.contains(name));
         if !gone && !selected(placed.domain.as_ref()) {
             continue;
         }
         let provider = placed.provider.as_deref().unwrap_or_default();
-        if let Ok(zone) = table.find(provider, &placed.claim.owner, placed.zone.as_ref(), placed.zone_id.as_deref()) {
-            placed_formerly.extend(task_of(provider, zone).map(|key| (key, placed.claim.clone())));
-        }
-    }
-    for (key, claim) in placed_formerly {
-        if let Some(task) = tasks.get_mut(&key) {
-            task.formerly.push(claim);
-        }
-    }
-    for (key, facts) in placed_domains {
-        if let Some(task) = tasks.get_mut(&key) {
-            task.domains.push(facts.domain.clone());
-            task.facts.push(facts);
-        }
-    }
-    for (key, claim) in placed_claims {
-        if let Some(task) = tasks.get_mut(&key) {
-            task.claims.push(claim);
+        if let Ok(zone) = table.find(provider, &placed.claim.owner, placed.zone.as_ref(), placed.zone_id.as_deref())
+            && let Some(task) = task_of((provider, zone), providers, &mut tasks)
+        {
+            task.formerly.push(placed.claim.clone());
         }
     }
     place_neighbours(compiled, selected, table, &mut tasks);
@@ -361,32 +354,53 @@ fn place(
     tasks
 }
 
-/// Adds what domains that were not selected claim in the zones that are read: theirs is neither foreign nor
-/// unmanaged, and what two domains want differently is refused whoever was selected.
+/// The task of a zone; `None` for a provider that is not there.
+fn task_of<'a>(
+    (provider, zone): (&str, &Zone),
+    providers: &Providers,
+    tasks: &'a mut BTreeMap<ZoneKey, Task>,
+) -> Option<&'a mut Task> {
+    match tasks.entry(key_of((provider, zone))) {
+        Entry::Occupied(entry) => Some(entry.into_mut()),
+        Entry::Vacant(entry) => Some(entry.insert(Task {
+            provider_name: provider.to_owned(),
+            provider: Arc::clone(providers.get(provider)?),
+            zone: zone.clone(),
+            claims: Vec::new(),
+            domains: Vec::new(),
+            facts: Vec::new(),
+            checks: Vec::new(),
+            formerly: Vec::new(),
+            undone: None,
+        })),
+    }
+}
+
+/// Moves every claim into its zone, those of domains that were not selected too, where the zone is read: theirs is
+/// neither foreign nor unmanaged, and what two domains want differently is refused whoever was selected. Gives those
+/// that are in no zone of the run.
+fn move_claims(claims: Vec<PlacedClaim>, table: &ZoneTable, tasks: &mut BTreeMap<ZoneKey, Task>) -> Vec<Claim> {
+    let mut unplaced = Vec::new();
+    for placed in claims {
+        match zone_of(&placed, table).ok().and_then(|at| tasks.get_mut(&key_of(at))) {
+            Some(task) => task.claims.push(placed.claim),
+            None => unplaced.push(placed.claim),
+        }
+    }
+    unplaced
+}
+
+/// Adds what is known of domains that were not selected to the zones that are read.
 fn place_neighbours(
     compiled: &Compiled,
     selected: &dyn Fn(Option<&Name>) -> bool,
     table: &ZoneTable,
     tasks: &mut BTreeMap<ZoneKey, Task>,
 ) {
-    let key = |provider: &str, zone: &Zone| (provider.to_owned(), zone.name.clone(), zone.id.to_string());
     for domain in compiled.domains.iter().filter(|domain| !selected(Some(&domain.facts.domain))) {
         let found = table.find(&domain.provider, &domain.facts.domain, domain.zone.as_ref(), domain.zone_id.as_deref());
-        if let Some(task) = found.ok().and_then(|zone| tasks.get_mut(&key(&domain.provider, zone))) {
+        if let Some(task) = found.ok().and_then(|zone| tasks.get_mut(&key_of((&domain.provider, zone)))) {
             task.facts.push(domain.facts.clone());
-        }
-    }
-    for placed in compiled.claims.iter().filter(|placed| !selected(placed.domain.as_ref())) {
-        let owner = &placed.claim.owner;
-        let found = match &placed.provider {
-            Some(provider) => table
-                .find(provider, owner, placed.zone.as_ref(), placed.zone_id.as_deref())
-                .ok()
-                .map(|zone| (provider.as_str(), zone)),
-            None => table.find_anywhere(owner).ok(),
-        };
-        if let Some(task) = found.and_then(|(provider, zone)| tasks.get_mut(&key(provider, zone))) {
-            task.claims.push(placed.claim.clone());
         }
     }
 }
@@ -401,19 +415,10 @@ fn place_checks(
 ) -> Vec<Finding> {
     let mut unchecked: BTreeMap<Name, Vec<String>> = BTreeMap::new();
     for placed in compiled.checks.iter().filter(|placed| selected(placed.domain.as_ref())) {
-        let owner = &placed.claim.owner;
-        let found = match &placed.provider {
-            Some(provider) => {
-                let zone_id = placed.zone_id.as_deref();
-                table.find(provider, owner, placed.zone.as_ref(), zone_id).ok().map(|zone| (provider.as_str(), zone))
-            }
-            None => table.find_anywhere(owner).ok(),
-        };
-        let key = found.map(|(provider, zone)| (provider.to_owned(), zone.name.clone(), zone.id.to_string()));
-        match key.and_then(|key| tasks.get_mut(&key)) {
+        match zone_of(placed, table).ok().and_then(|at| tasks.get_mut(&key_of(at))) {
             Some(task) => task.checks.push(placed.claim.clone()),
             None => {
-                let what = format!("{} {}", owner.to_text_without_dot(), placed.claim.rtype);
+                let what = format!("{} {}", placed.claim.owner.to_text_without_dot(), placed.claim.rtype);
                 unchecked.entry(placed.claim.domain.clone()).or_default().push(what);
             }
         }
@@ -490,7 +495,7 @@ pub(crate) async fn read_and_plan(tasks: Vec<Task>, reading: Arc<Reading>, event
 }
 
 async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
-    let Task { provider_name, provider, zone, claims, domains, facts, checks, formerly, undone } = task;
+    let Task { provider_name, provider, zone, mut claims, domains, facts, checks, formerly, undone } = task;
     let mut saved = BTreeMap::new();
     let mut held = None;
     let mut keys: Vec<RRsetKey> = [&claims, &checks, &formerly].into_iter().flatten().map(Claim::key).collect();
@@ -535,7 +540,10 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
         }
     };
     let config_digest = config_digest(&claims);
-    PlannedZone { provider_name, provider, plan, config_digest, domains, saved, held }
+    let planned: BTreeSet<&RRsetKey> = plan.targets.iter().map(|target| &target.key).collect();
+    claims.retain(|claim| !planned.contains(&claim.key()));
+    claims.shrink_to_fit();
+    PlannedZone { provider_name, provider, plan, config_digest, domains, saved, held, unplanned: claims }
 }
 
 /// The sets that a saved plan changes in zones of this name.

@@ -84,9 +84,7 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         options.saved.clone_from(&saved);
         let events = planning::events(ui);
         let planned = async {
-            let mut run = plan(&compiled, &providers, &options, &events).await;
-            // The plan is all that is needed of it from here on.
-            drop(compiled);
+            let mut run = plan(compiled, &providers, &options, &events).await;
             let (stops, stale) = match &saved {
                 Some(saved) => narrow(&mut run, saved),
                 None => (HashMap::new(), Vec::new()),

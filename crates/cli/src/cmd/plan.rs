@@ -40,7 +40,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
     let events = events(ui);
     let runtime = context::runtime(ui)?;
     let run = runtime.block_on(async {
-        with_providers(&providers, &on_interrupt(), plan(&compiled, &providers, &options, &events)).await
+        with_providers(&providers, &on_interrupt(), plan(compiled, &providers, &options, &events)).await
     });
     // What an interrupted run began, a command that gives a secret, is not waited for.
     runtime.shutdown_background();
@@ -48,7 +48,6 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
         let zones = context::not_looked_at(&settings, &options.domains, INTERRUPTED, "");
         interrupted(zones, global.format, ui)
     })?;
-    drop(compiled);
     let mut document = run.into_document(env!("CARGO_PKG_VERSION"), context::now());
     let differences = document.zones.iter().any(|zone| !zone.changes.is_empty());
     document.exit = exit(&document, |zone| {
