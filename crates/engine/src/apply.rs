@@ -427,6 +427,7 @@ impl ZoneTask {
     }
 
     fn take_results(&mut self, places: &[usize], results: Vec<ChangeResult>, now: &str) {
+        let (provider, now): (Arc<str>, Arc<str>) = (self.zone.provider_name.as_str().into(), now.into());
         for (&at, result) in places.iter().zip(results) {
             let outcome = match result.outcome {
                 Outcome::Applied => ChangeOutcome::Applied,
@@ -448,11 +449,11 @@ impl ZoneTask {
                 Outcome::Applied | Outcome::Already | Outcome::Skipped => {}
             }
             let written = match outcome {
-                ChangeOutcome::Applied => Some(Some(now.to_owned())),
+                ChangeOutcome::Applied => Some(Some(Arc::clone(&now))),
                 ChangeOutcome::Already => Some(None),
                 _ => None,
             };
-            let written = written.map(|at| Written { provider: self.zone.provider_name.clone(), at });
+            let written = written.map(|at| Written { provider: Arc::clone(&provider), at });
             self.board.publish(self.key(at), written);
             self.outcomes[at] = (outcome, note);
         }

@@ -1,5 +1,7 @@
 //! The plan as a document: `plan --format json` and `plan --out` (`design.md` section 8).
 
+use std::borrow::Cow;
+
 use mailzone_mailauth::{Class, Detail, Finding};
 use mailzone_provider::{ProviderId, SideEffect};
 use mailzone_record::{Name, RRset};
@@ -88,7 +90,7 @@ pub struct ErrorDoc {
 pub struct ChangeDoc {
     /// Owner name and type: `example.com. TXT`.
     pub id: String,
-    pub action: String,
+    pub action: Cow<'static, str>,
     pub name: String,
     #[serde(rename = "type")]
     pub rtype: String,
@@ -99,12 +101,12 @@ pub struct ChangeDoc {
     pub before: Option<SetDoc>,
     pub after: Option<SetDoc>,
     pub kept: Vec<String>,
-    pub class: String,
+    pub class: Cow<'static, str>,
     pub details: Vec<DetailDoc>,
     pub reason: String,
     /// `apply` only: `applied`, `already`, `held`, `failed`, `unknown`, `skipped`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<String>,
+    pub outcome: Option<Cow<'static, str>>,
     /// `apply` only: a sentence on the outcome, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
