@@ -14,6 +14,8 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("record", &[], &[]),
     ("provider", &["record"], &[]),
     ("mailauth", &["record"], &[]),
+    ("audit", &["record", "mailauth"], &[]),
+    ("observe", &["record", "mailauth", "wire", "probe", "audit"], &["server"]),
     ("config", &["record", "mailauth"], &[]),
     ("plan", &["record", "provider", "mailauth"], &[]),
     ("wire", &["record"], &[]),
@@ -24,7 +26,7 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
     ("http", &["provider"], &[]),
     (
         "engine",
-        &["record", "provider", "mailauth", "config", "plan", "probe", "durable"],
+        &["record", "provider", "mailauth", "config", "plan", "probe", "durable", "audit", "observe"],
         &["server", "wire", "provider-zonefile"],
     ),
     ("report", &["record", "plan", "mailauth"], &[]),
@@ -40,10 +42,10 @@ const EDGES: &[(&str, &[&str], &[&str])] = &[
 const TOP: &str = "mailzone";
 
 /// Crates that only tests import; they import what they like.
-const FOR_TESTS: &[&str] = &["mailzone-conformance", "mailzone-emulated", "mailzone-interop"];
+const FOR_TESTS: &[&str] = &["mailzone-conformance", "mailzone-emulated", "mailzone-fuzz", "mailzone-interop"];
 
 /// Crates that do nothing but compute.
-const PURE: &[&str] = &["record", "mailauth", "plan", "report", "config"];
+const PURE: &[&str] = &["record", "mailauth", "audit", "plan", "report", "config"];
 
 /// Second crypto and TLS libraries, second runtimes, and what the DNS library's own client would bring.
 const BANNED: &[&str] = &["openssl", "openssl-sys", "native-tls", "hickory-client", "hickory-resolver", "async-std"];

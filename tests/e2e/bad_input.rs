@@ -184,15 +184,15 @@ fn provider_type_that_nobody_knows() {
 }
 
 #[test]
-fn slot_of_a_later_version() {
-    let text = "[providers.files]\ntype = \"zonefile\"\ndirectory = \"zones\"\n[domains.\"example.test\"]\n\
-                provider = \"files\"\nbimi = { default = { logo = \"https://example.test/logo.svg\" } }\n";
+fn key_of_a_later_version() {
+    let text = "[providers.files]\ntype = \"zonefile\"\ndirectory = \"zones\"\n[hosts.\"mail.example.test\"]\n\
+                provider = \"files\"\ntlsa = [{ certificate_file = \"cert.pem\" }]\n";
     assert_snapshot!(refused(text, &["plan"]), @r#"
-    error: `bimi` is not in this version of mailzone
-     --> mailzone.toml:6:1
+    error: `certificate_file` is not in this version of mailzone
+     --> mailzone.toml:6:11
       |
-    6 | bimi = { default = { logo = "https://example.test/logo.svg" } }
-      | ^^^^
+    6 | tlsa = [{ certificate_file = "cert.pem" }]
+      |           ^^^^^^^^^^^^^^^^
       = help: remove it, or keep it for the version that has it
     "#);
 }

@@ -1,6 +1,6 @@
 //! Projects in temporary directories, the program run in them, and servers that it asks.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
@@ -99,8 +99,15 @@ impl Project {
     }
 
     /// The program with these arguments, ready to run here: no environment but `PATH`, `HOME` and `COLUMNS`,
-    /// no input.
+    /// no input. A plan looks up nothing outside its zones: the public DNS is no part of a test.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
+        let args: Vec<OsString> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+        let plans = args.iter().any(|arg| arg == "plan" || arg == "apply") && !args.iter().any(|arg| arg == "--help");
+        self.looking(args.into_iter().chain(plans.then(|| "--no-look".into())))
+    }
+
+    /// Likewise, and a plan looks up what its configuration lets it.
+    pub(crate) fn looking<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(PROGRAM);
         command
             .args(args)

@@ -128,6 +128,152 @@ fn every_kind_is_a_key() {
 }
 
 #[test]
+fn logos_and_client_settings_are_keys() {
+    let records = [
+        "default._bimi TXT \"v=BIMI1;l=https://example.com/l.svg; a=https://example.com/v.pem; avp=personal\"",
+        "declined._bimi TXT \"v=BIMI1; l=; a=;\"",
+        "odd._bimi TXT \"v=BIMI1; l=https://example.com/l.svg; x=y\"",
+        "there._bimi CNAME default._bimi.example.net.",
+        "bad._bimi TXT \"v=BIMI1; l=http://example.com/l.svg\"",
+        "_imaps._tcp SRV 0 1 993 mail",
+        "_pop3s._tcp SRV 5 7 1995 mail",
+        "_imap._tcp SRV 0 0 0 .",
+        "_submissions._tcp SRV 0 1 465 mail",
+        "_submissions._tcp SRV 10 1 465 mail2",
+        "_autodiscover._tcp SRV 0 5 443 mail",
+        "autodiscover A 192.0.2.80",
+        "autodiscover AAAA 2001:db8::80",
+        "autoconfig CNAME mail",
+        "_caldavs._tcp SRV 0 1 443 dav",
+        "_caldavs._tcp TXT \"path=/dav/\"",
+        "_pop3._tcp SRV 0 1 110 192.0.2.1",
+        "mail A 192.0.2.25",
+    ];
+    let project = project(&[("example.com", &zone("example.com", &records))]);
+    insta::assert_snapshot!(imported(&project, &["--all"]), @r#"
+    # What mailzone understands of the zones of files. It describes what is there: `mailzone plan` changes nothing.
+    # Everything that is not named here stays foreign: it is shown and never touched.
+
+    [domains."example.com"]
+    provider = "files"
+    bimi.declined = { logo = "" }
+    bimi.default = { logo = "https://example.com/l.svg", evidence = "https://example.com/v.pem", preference = "personal" }
+    bimi.odd = "v=BIMI1; l=https://example.com/l.svg; x=y"
+    bimi.there = { cname = "default._bimi.example.net." }
+    client_settings.autoconfig = "mail.example.com"
+    client_settings.autodiscover.ipv4 = ["192.0.2.80"]
+    client_settings.autodiscover.ipv6 = ["2001:db8::80"]
+    client_settings.autodiscover.srv = "mail.example.com:443"
+    client_settings.caldavs = { host = "dav.example.com", port = 443, path = "/dav/" }
+    client_settings.imap = "none"
+    client_settings.imaps = "mail.example.com:993"
+    client_settings.pop3 = "192.0.2.1.example.com:110"
+    client_settings.pop3s = { host = "mail.example.com", port = 1995, priority = 5, weight = 7 }
+    client_settings.submissions = [
+      { host = "mail.example.com", port = 465, priority = 0, weight = 1 },
+      { host = "mail2.example.com", port = 465, priority = 10, weight = 1 },
+    ]
+    # bad._bimi.example.com. TXT: no key `bimi` says what is there; it stays foreign
+    # error BIMI-03: bad._bimi.example.com.: `http://example.com/l.svg`: it must be an https URL; serve the file over https and name that URL
+    # warning BIMI-04: odd._bimi.example.com.: no mark certificate: Gmail and Apple show the logo only with one; name the certificate (VMC or CMC) in `a`
+    # left foreign: 3 RRsets
+    #   bad._bimi.example.com. TXT
+    #   mail.example.com. A
+    #   ns1.example.com. A
+    "#);
+}
+
+#[test]
+fn services_are_recognised_by_all_of_their_records() {
+    let service = |records: &[&str]| {
+        let project = project(&[("example.com", &zone("example.com", records))]);
+        let text = imported(&project, &["example.com"]);
+        let lines = text.lines().skip_while(|line| !line.starts_with("[domains")).skip(2);
+        lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    };
+    insta::assert_snapshot!(service(&[
+        "s1._domainkey CNAME s1.domainkey.u12.wl3.sendgrid.net.",
+        "s2._domainkey CNAME S2.domainkey.u12.wl3.sendgrid.net.",
+        "em99 CNAME u12.wl3.sendgrid.net.",
+        "em98 CNAME u12.wl4.sendgrid.net.",
+        "t1._domainkey CNAME t1.dkim.amazonses.com.",
+        "t2._domainkey CNAME t2.dkim.amazonses.com.",
+        "t3._domainkey CNAME t3.dkim.amazonses.com.",
+        "own._domainkey CNAME own.example.net.",
+    ]), @r#"
+    dkim.own = { cname = "own.example.net." }
+    senders.amazon-ses = { tokens = ["t1", "t2", "t3"] }
+    senders.sendgrid = { domain_id = "em99", user = "u12", wl = "wl3" }
+    # left foreign: 2 RRsets
+    #   em98.example.com. CNAME
+    #   ns1.example.com. A
+    "#);
+    // One record is missing, or is another's: the keys are listed as they are.
+    insta::assert_snapshot!(service(&[
+        "s1._domainkey CNAME s1.domainkey.u12.wl3.sendgrid.net.",
+        "s2._domainkey CNAME s2.domainkey.u12.wl4.sendgrid.net.",
+        "em99 CNAME u12.wl3.sendgrid.net.",
+        "t1._domainkey CNAME t1.dkim.amazonses.com.",
+        "t2._domainkey CNAME t2.dkim.amazonses.com.",
+        "k2._domainkey CNAME dkim2.mcsv.net.",
+    ]), @r#"
+    dkim.k2 = { cname = "dkim2.mcsv.net." }
+    dkim.s1 = { cname = "s1.domainkey.u12.wl3.sendgrid.net." }
+    dkim.s2 = { cname = "s2.domainkey.u12.wl4.sendgrid.net." }
+    dkim.t1 = { cname = "t1.dkim.amazonses.com." }
+    dkim.t2 = { cname = "t2.dkim.amazonses.com." }
+    # left foreign: 2 RRsets
+    #   em99.example.com. CNAME
+    #   ns1.example.com. A
+    "#);
+    // With and without the mail of the domain; and where the SPF record does not have the term.
+    let microsoft = [
+        "selector1._domainkey CNAME selector1-example-com._domainkey.contoso.n-v1.dkim.mail.microsoft.",
+        "selector2._domainkey CNAME selector2-example-com._domainkey.contoso.n-v1.dkim.mail.microsoft.",
+        "@ MX 0 example-com.mail.protection.outlook.com.",
+    ];
+    let with = |more: &[&'static str]| service(&[&microsoft[..], more].concat());
+    insta::assert_snapshot!(with(&["@ TXT \"v=spf1 include:spf.protection.outlook.com -all\"", "autodiscover CNAME autodiscover.outlook.com."]), @r#"
+    spf = ["include:spf.protection.outlook.com", "-all"]
+    senders.microsoft-365 = { tenant = "contoso", partition = "n", mx = true }
+    # left foreign: 1 RRset
+    #   ns1.example.com. A
+    "#);
+    insta::assert_snapshot!(with(&["@ TXT \"v=spf1 include:spf.protection.outlook.com -all\""]), @r#"
+    mx = [{ preference = 0, host = "example-com.mail.protection.outlook.com" }]
+    spf = ["include:spf.protection.outlook.com", "-all"]
+    senders.microsoft-365 = { tenant = "contoso", partition = "n" }
+    # left foreign: 1 RRset
+    #   ns1.example.com. A
+    "#);
+    insta::assert_snapshot!(with(&["@ TXT \"v=spf1 mx -all\""]), @r#"
+    mx = [{ preference = 0, host = "example-com.mail.protection.outlook.com" }]
+    spf = ["mx", "-all"]
+    dkim.selector1 = { cname = "selector1-example-com._domainkey.contoso.n-v1.dkim.mail.microsoft." }
+    dkim.selector2 = { cname = "selector2-example-com._domainkey.contoso.n-v1.dkim.mail.microsoft." }
+    # left foreign: 1 RRset
+    #   ns1.example.com. A
+    "#);
+    insta::assert_snapshot!(service(&[
+        "s1-ionos._domainkey CNAME s1.dkim.ionos.com.",
+        "s2-ionos._domainkey CNAME s2.dkim.ionos.com.",
+        "s42582890._domainkey CNAME s42582890.dkim.ionos.com.",
+        "@ MX 10 mx00.ionos.co.uk.",
+        "@ MX 10 mx01.ionos.co.uk.",
+        "@ TXT \"v=spf1 include:_spf-eu.ionos.com ~all\"",
+        "autodiscover CNAME adsredir.ionos.info.",
+        "_dmarc CNAME dmarc.ionos.co.uk.",
+    ]), @r#"
+    spf = ["include:_spf-eu.ionos.com", "~all"]
+    dmarc = { cname = "dmarc.ionos.co.uk." }
+    senders.ionos = { region = "co.uk", mx = true }
+    # warning DMARC-24: _dmarc.example.com.: an alias of dmarc.ionos.co.uk., the hosting service's default record: its policy is in force; replace the CNAME by a TXT record of your own
+    # left foreign: 1 RRset
+    #   ns1.example.com. A
+    "#);
+}
+
+#[test]
 fn what_no_key_can_say_stays_foreign_with_the_reason() {
     let records = [
         "@ TXT \"v=spf1 mx -all\"",

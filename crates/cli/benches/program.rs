@@ -13,8 +13,8 @@ use std::path::Path;
 
 use measure::{DIFFERENCES, DONE, Outcome, bench, load, run};
 
-const PLAN: &[&str] = &["plan", "--detailed-exitcode"];
-const APPLY: &[&str] = &["apply", "--yes", "--wait", "none"];
+const PLAN: &[&str] = &["plan", "--no-look", "--detailed-exitcode"];
+const APPLY: &[&str] = &["apply", "--no-look", "--yes", "--wait", "none"];
 
 fn main() -> Outcome<()> {
     // `cargo test --all-targets` runs this too, without the argument: nothing to do then.

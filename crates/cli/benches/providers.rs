@@ -22,8 +22,8 @@ use mailzone_record::Name;
 use measure::{DIFFERENCES, DONE, Outcome, bench, load, run};
 use tokio::runtime::Runtime;
 
-const PLAN: &[&str] = &["plan", "--detailed-exitcode"];
-const APPLY: &[&str] = &["apply", "--yes", "--wait", "none"];
+const PLAN: &[&str] = &["plan", "--no-look", "--detailed-exitcode"];
+const APPLY: &[&str] = &["apply", "--no-look", "--yes", "--wait", "none"];
 
 const DELAY: Duration = Duration::from_millis(30);
 

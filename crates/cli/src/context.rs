@@ -192,6 +192,11 @@ pub(crate) fn now() -> String {
     jiff::Timestamp::from_second(now.as_second()).unwrap_or(now).to_string()
 }
 
+/// Now, in seconds since 1970.
+pub(crate) fn now_seconds() -> i64 {
+    jiff::Timestamp::now().as_second()
+}
+
 /// Prints diagnostics, and how many errors there are.
 pub(crate) fn say_all(diagnostics: &[Diagnostic], ui: &Ui) {
     for diagnostic in diagnostics {
@@ -221,7 +226,8 @@ pub(crate) fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, String> {
         .collect()
 }
 
-fn addresses(resolver: &Resolver) -> Vec<SocketAddr> {
+/// Where a resolver is asked.
+pub(crate) fn addresses(resolver: &Resolver) -> Vec<SocketAddr> {
     match resolver {
         Resolver::Address(address) => vec![*address],
         // The one form besides addresses: what /etc/resolv.conf names.

@@ -6,6 +6,7 @@ mod codes;
 mod context;
 mod embedded;
 mod lazy;
+mod observe;
 mod registry;
 mod ui;
 mod views;

@@ -65,6 +65,7 @@ pub(crate) fn shape(key: &str, node: &Node<'_>, shape: &Shape, report: &mut Repo
         }
         Shape::Table(spec) => table(node, spec, report),
         Shape::Provider => provider(node, report),
+        Shape::Senders => crate::check_senders::senders(node, report),
         Shape::Map { key: kind, value } => {
             for (name, place, item) in node.entries() {
                 if let Err(fault) = (kind.check)(name) {
@@ -234,12 +235,12 @@ fn has_type(node: &Node<'_>, shape: &Shape) -> bool {
         Shape::Date => value.is_datetime(),
         Shape::Text(_) | Shape::Choice(_) => value.is_str(),
         Shape::List { .. } => value.is_array(),
-        Shape::Table(_) | Shape::Provider | Shape::Map { .. } => value.is_table(),
+        Shape::Table(_) | Shape::Provider | Shape::Senders | Shape::Map { .. } => value.is_table(),
         Shape::OneOf(alternatives) => alternatives.iter().any(|alternative| has_type(node, alternative)),
     }
 }
 
-fn wrong_type(key: &str, node: &Node<'_>, shape: &Shape, report: &mut Report) {
+pub(crate) fn wrong_type(key: &str, node: &Node<'_>, shape: &Shape, report: &mut Report) {
     let found = match node.value.type_str() {
         "array" => "a list",
         "integer" => "an integer",
@@ -270,6 +271,7 @@ pub(crate) fn expected(shape: &Shape) -> String {
             format!("a table with {}{more}", keys.join(", "))
         }
         Shape::Provider => "a table with type, …".to_owned(),
+        Shape::Senders => "a table from presets to their values".to_owned(),
         Shape::Map { key, value } => format!("a table from {} to {}", key.name, expected(value)),
         Shape::OneOf(alternatives) => alternatives.iter().map(expected).collect::<Vec<_>>().join("; or "),
     }

@@ -3,7 +3,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use mailzone_record::{Caa, Mx, Name, Rdata, RecordType, Ttl};
+use mailzone_record::{Caa, Mx, Name, Rdata, RecordType, Srv, Ttl};
 
 use crate::settings::EffectiveKey;
 use crate::source::{Located, Place};
@@ -23,6 +23,10 @@ pub struct Domain {
     pub zone_id: Option<Located<String>>,
     /// What the domain is for.
     pub mail: MailUse,
+    /// Whether it sends in bulk.
+    pub bulk: bool,
+    /// How bad findings are, by code; `None`: they are left out.
+    pub severity: BTreeMap<String, Option<mailzone_mailauth::Severity>>,
     /// For every slot without one of its own in `ttls`.
     pub ttl: Option<Located<Ttl>>,
     /// By slot: `mx`, `dkim`, `dkim.s2026`, `records.www.CNAME`. See [`Domain::ttl_of`].
@@ -45,8 +49,15 @@ pub struct Domain {
     pub mta_sts: Option<Located<Slot<MtaStsSetting>>>,
     /// `_smtp._tls`.
     pub tls_rpt: Option<Located<Slot<TextOrCname>>>,
+    /// `SELECTOR._bimi`, by selector, in lower case.
+    pub bimi: BTreeMap<String, Located<Slot<TextOrCname>>>,
     /// CAA at the domain; absent means that there shall be none of any tag.
     pub caa: Option<Located<Slot<CaaSetting>>>,
+    /// How mail programs find their servers, by service: `imaps`, `autoconfig`.
+    pub client_settings: BTreeMap<String, Located<Slot<ClientSetting>>>,
+    /// What the services ask for that send for this domain, by preset; never [`Slot::Absent`]. Their SPF terms are in
+    /// `spf`, their MX in `mx` already.
+    pub senders: BTreeMap<String, Located<Slot<SenderSetting>>>,
     /// Other records by owner name and type.
     pub records: BTreeMap<(Name, RecordType), Located<Slot<RecordSetting>>>,
     /// Guards and lints that are let pass.
@@ -168,7 +179,7 @@ pub struct MtaSts {
     /// The record's id; `None` for `auto`: made from the policy.
     pub id: Option<String>,
     /// What `mta-sts.DOMAIN` is to be; `None` leaves it alone.
-    pub host: Option<Located<MtaStsHost>>,
+    pub host: Option<Located<WebHost>>,
 }
 
 /// The mode of an MTA-STS policy (RFC 8461 section 3.2).
@@ -182,7 +193,7 @@ pub enum MtaStsMode {
 
 /// The records of the host that serves an MTA-STS policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MtaStsHost {
+pub enum WebHost {
     /// A CNAME.
     Cname(Name),
     /// Addresses; a family that is not named is foreign, an empty list says that there shall be none.
@@ -192,6 +203,39 @@ pub enum MtaStsHost {
         /// AAAA.
         ipv6: Option<Vec<Ipv6Addr>>,
     },
+}
+
+/// Where a service for mail programs is. What is `None` or empty is left alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientSetting {
+    /// SRV, none twice; a single one with target `.` says that the service is not offered.
+    pub servers: Vec<Srv>,
+    /// The path of a calendar or address book server (RFC 6764 section 4).
+    pub path: Option<String>,
+    /// The host of this name below the domain, for `autoconfig` and `autodiscover`.
+    pub host: Option<WebHost>,
+}
+
+/// What a sending service asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SenderSetting {
+    /// By owner name and type.
+    pub records: BTreeMap<(Name, RecordType), SenderRecord>,
+    /// Whether all of that shall go.
+    pub absent: bool,
+}
+
+/// A record that a sending service asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SenderRecord {
+    /// At least one.
+    pub values: Vec<Rdata>,
+    /// Whether it verifies signatures: a DKIM key, or the CNAME to one.
+    pub is_key: bool,
+    /// As in [`DkimKey`].
+    pub keep_live_tags: bool,
+    /// Whether only these values are owned, not the whole RRset.
+    pub shared: bool,
 }
 
 /// CAA at the domain (RFC 8659).
@@ -248,7 +292,10 @@ impl Domain {
         self.report_authorisation = None;
         self.mta_sts = None;
         self.tls_rpt = None;
+        self.bimi = BTreeMap::new();
         self.caa = None;
+        self.client_settings = BTreeMap::new();
+        self.senders = BTreeMap::new();
         self.records = BTreeMap::new();
     }
 

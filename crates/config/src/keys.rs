@@ -1,6 +1,7 @@
 //! Every key of the file, once: the structural check, the nearest-key hint and the JSON Schema all read
 //! these tables, so they cannot drift apart.
 
+mod client;
 mod providers;
 
 pub(crate) use providers::PROVIDER_TYPES;
@@ -38,6 +39,8 @@ pub(crate) enum Shape {
         key: &'static TextKind,
         value: &'static Shape,
     },
+    /// A table of presets, each a table of that preset's parameters.
+    Senders,
     /// Alternatives; no two of them of one TOML type.
     OneOf(&'static [Shape]),
 }
@@ -162,6 +165,12 @@ pub(crate) static ROOT: TableSpec = table(
             Shape::Map { key: &texts::HOST_NAME, value: &Shape::Table(&HOST) },
             "The hosts that receive or send mail, by name.",
         ),
+        key(
+            "sender",
+            Shape::Map { key: &texts::LABEL, value: &Shape::Table(&SENDER) },
+            "Who sends mail for the domains, by a name of your choice: whether it passes is simulated.",
+        ),
+        key("look", Shape::Table(&LOOK), "How mail servers and web servers are looked at."),
         key("defaults", Shape::Table(&DEFAULTS_TABLE), "Keys for every domain."),
         key(
             "profiles",
@@ -174,6 +183,36 @@ pub(crate) static ROOT: TableSpec = table(
             "The same keys for many domains.",
         ),
         key("domains", Shape::Map { key: &texts::NAME, value: &Shape::Table(&DOMAIN_TABLE) }, "The domains, by name."),
+    ],
+);
+
+static SENDER: TableSpec = table(
+    "a sender",
+    &[
+        required(key("addresses", some(&Shape::Text(&texts::ADDRESS)), "The addresses that it sends from.")),
+        key("envelope_domain", NAME, "The domain of its envelope senders; that of `from` by default."),
+        key("dkim", Shape::Table(&SENDER_DKIM), "What it signs with."),
+        key("from", NAME, "The domain in `From`; by default that of `dkim`, else `envelope_domain`."),
+        key("helo", HOST_NAME, "The name that it says in HELO."),
+        key("required", Shape::Bool, "Whether its mail must pass; true by default."),
+    ],
+);
+
+static SENDER_DKIM: TableSpec = table(
+    "the table `dkim` of a sender",
+    &[
+        required(key("domain", NAME, "The signing domain (`d=`).")),
+        required(key("selector", Shape::Text(&texts::SELECTOR), "The selector (`s=`).")),
+    ],
+);
+
+static LOOK: TableSpec = table(
+    "the table `look`",
+    &[
+        key("helo", HOST_NAME, "The name said to mail servers; localhost.localdomain by default."),
+        key("ca_file", PATH, "Authorities (PEM) that are trusted instead of the usual ones."),
+        key("smtp_port", Shape::Integer { min: 1, max: 65535 }, "25 by default; another value is for tests."),
+        key("https_port", Shape::Integer { min: 1, max: 65535 }, "443 by default; another value is for tests."),
     ],
 );
 
@@ -268,13 +307,7 @@ static GROUP_TABLE: TableSpec = TableSpec { name: "a group", scope: GROUP, ..dom
 static DOMAIN_TABLE: TableSpec = TableSpec { name: "a domain", scope: DOMAIN, ..domain_table() };
 
 const fn domain_table() -> TableSpec {
-    TableSpec {
-        name: "",
-        keys: DOMAIN_KEYS,
-        later: &["bimi", "client_settings", "senders"],
-        never: &[],
-        scope: ANYWHERE,
-    }
+    TableSpec { name: "", keys: DOMAIN_KEYS, later: &[], never: &[], scope: ANYWHERE }
 }
 
 /// The keys of a domain, also of the tables that bring keys to domains.
@@ -294,6 +327,12 @@ pub(crate) static DOMAIN_KEYS: &[Key] = &[
     key("zone", NAME, "The zone; by default the longest that the provider holds."),
     key("zone_id", WORDS, "The provider's identifier of the zone, where it holds several of the name."),
     key("mail", Shape::Choice(&["both", "send", "receive", "none"]), "What the domain is for; both by default."),
+    key("bulk", Shape::Bool, "Whether it sends in bulk: what large receivers ask of such senders are errors then."),
+    key(
+        "severity",
+        Shape::Map { key: &texts::CODE, value: &Shape::Choice(&["error", "warning", "info", "off"]) },
+        "How bad a finding is, by its code; off leaves it out. Guards stay as they are.",
+    ),
     key("ttl", TTL, "For every slot without one in ttls."),
     key(
         "ttls",
@@ -326,10 +365,30 @@ pub(crate) static DOMAIN_KEYS: &[Key] = &[
     ),
     key("mta_sts", Shape::OneOf(&[ABSENT_OR_UNMANAGED, Shape::Table(&MTA_STS)]), "MTA-STS (RFC 8461)."),
     key("tls_rpt", Shape::OneOf(&[Shape::Text(&texts::TLS_RPT), Shape::Table(&TLS_RPT)]), "TLS reporting (RFC 8460)."),
+    joined(
+        Join::Entries,
+        key(
+            "bimi",
+            Shape::Map {
+                key: &texts::BIMI_SELECTOR,
+                value: &Shape::OneOf(&[Shape::Text(&texts::BIMI), Shape::Table(&client::BIMI)]),
+            },
+            "Logos by selector (BIMI); the usual one is default.",
+        ),
+    ),
     key(
         "caa",
         Shape::OneOf(&[ABSENT_OR_UNMANAGED, Shape::Table(&CAA)]),
         "CAA (RFC 8659), by property tag; an empty list says that there shall be none of the tag.",
+    ),
+    key(
+        "client_settings",
+        Shape::OneOf(&[ABSENT_OR_UNMANAGED, Shape::Table(&client::CLIENT_SETTINGS)]),
+        "How mail programs find their servers: SRV (RFC 6186, 8314, 6764), autoconfig, autodiscover.",
+    ),
+    joined(
+        Join::Entries,
+        key("senders", Shape::Senders, "Services that send for the domain, by preset; `mailzone senders` lists them."),
     ),
     key("nameservers", list(&SERVER), "Servers to ask instead of the delegation."),
     key("delegated", Shape::Bool, "false while the parent does not name the provider's servers yet."),

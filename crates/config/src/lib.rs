@@ -3,6 +3,8 @@
 //! [`load`] reads files; everything else is pure.
 
 mod check;
+mod check_senders;
+mod client_texts;
 mod diagnostic;
 mod domain;
 mod endpoint;
@@ -15,6 +17,7 @@ mod merge;
 mod raw;
 mod schema;
 pub mod secret;
+pub mod senders;
 mod service;
 mod settings;
 mod source;
@@ -23,8 +26,8 @@ mod texts;
 
 pub use diagnostic::{Diagnostic, Related, Severity};
 pub use domain::{
-    Allow, CaaSetting, Date, DkimKey, DkimSetting, Domain, MailUse, MtaSts, MtaStsHost, MtaStsMode, MtaStsSetting,
-    MxSetting, RecordSetting, ReportAuthorisation, Slot, SpfSetting, TextOrCname,
+    Allow, CaaSetting, ClientSetting, Date, DkimKey, DkimSetting, Domain, MailUse, MtaSts, MtaStsMode, MtaStsSetting,
+    MxSetting, RecordSetting, ReportAuthorisation, SenderRecord, SenderSetting, Slot, SpfSetting, TextOrCname, WebHost,
 };
 pub use endpoint::Endpoint;
 pub use load::{MAX_FILE_SIZE, Source, load, parse};
@@ -34,7 +37,7 @@ pub use service::{
     Route53,
 };
 pub use settings::{
-    Care, Dns, EffectiveKey, Host, Latency, OnExceed, Propagation, ProviderSettings, Resolver, Rfc2136, Settings,
-    Statistic, TlsaByPort, Tsig, TsigAlgorithm, Zonefile,
+    Care, Dns, EffectiveKey, Host, Latency, Look, OnExceed, Propagation, ProviderSettings, Resolver, Rfc2136, Sender,
+    Settings, Statistic, TlsaByPort, Tsig, TsigAlgorithm, Zonefile,
 };
 pub use source::{Located, Place, SourceFile};

@@ -102,6 +102,11 @@ pub fn parse(
         broken |= !errors.is_empty();
         let mut told = false;
         for error in &errors {
+            // What is only counted needs no search through the text: there may be very many.
+            if report.is_full() {
+                report.add(Diagnostic::error("no TOML").at(file.place(error.span().unwrap_or(0..0))));
+                continue;
+            }
             let mut diagnostic = syntax_error(error, file);
             if diagnostic.place.as_ref().is_some_and(in_provider) {
                 diagnostic = diagnostic.hide_line();

@@ -41,11 +41,16 @@ impl Report {
                 return;
             }
         }
-        if diagnostic.severity == Severity::Error && self.list.len() >= MAX_ERRORS {
+        if diagnostic.severity == Severity::Error && self.is_full() {
             self.dropped += 1;
         } else {
             self.list.push(diagnostic);
         }
+    }
+
+    /// Whether further errors are counted and no more told.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_ERRORS
     }
 
     pub(crate) fn has_errors(&self) -> bool {

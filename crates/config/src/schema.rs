@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::keys::{PROVIDER_TYPES, ROOT, Shape, TableSpec};
+use crate::senders::{ParameterKind, Preset, presets};
 
 /// The schema for editors: what it refuses [`crate::load`] refuses too; `load` refuses more.
 pub fn schema() -> Value {
@@ -36,6 +37,11 @@ fn shape(of: &Shape, definitions: &mut Map<String, Value>) -> Value {
             let types: Vec<Value> = PROVIDER_TYPES.iter().map(|(_, spec)| reference(spec, definitions)).collect();
             json!({ "anyOf": types })
         }
+        Shape::Senders => {
+            let presets = presets().values().map(|preset| (preset.name.clone(), sender(preset)));
+            let properties: Map<String, Value> = presets.collect();
+            json!({ "type": "object", "additionalProperties": false, "properties": properties })
+        }
         Shape::Map { key, value } => {
             let mut names = json!({ "type": "string" });
             if let Some(pattern) = key.pattern {
@@ -49,6 +55,34 @@ fn shape(of: &Shape, definitions: &mut Map<String, Value>) -> Value {
             json!({ "anyOf": alternatives })
         }
     }
+}
+
+/// The table of a preset.
+fn sender(preset: &Preset) -> Value {
+    let mut properties = Map::new();
+    for parameter in &preset.parameters {
+        let mut value = match &parameter.kind {
+            ParameterKind::Labels(count) => {
+                json!({ "type": "array", "items": { "type": "string" }, "minItems": count, "maxItems": count })
+            }
+            ParameterKind::Choice(words) => json!({ "enum": words }),
+            ParameterKind::Label | ParameterKind::Host | ParameterKind::Key | ParameterKind::Text => {
+                json!({ "type": "string", "minLength": 1 })
+            }
+        };
+        value["description"] = json!(parameter.doc);
+        properties.insert(parameter.name.clone(), value);
+    }
+    if !preset.mx.is_empty() {
+        properties.insert("mx".into(), json!({ "const": true, "description": "The service takes the domain's mail." }));
+    }
+    properties.insert("absent".into(), json!({ "const": true, "description": "All of its records shall go." }));
+    let required: Vec<&str> = preset.parameters.iter().filter(|p| p.required).map(|p| p.name.as_str()).collect();
+    let mut table = json!({ "type": "object", "additionalProperties": false, "properties": properties });
+    if !required.is_empty() {
+        table["required"] = json!(required);
+    }
+    json!({ "anyOf": [{ "const": "unmanaged" }, table], "description": preset.title })
 }
 
 /// The table, defined once.

@@ -31,6 +31,10 @@ pub struct Settings {
     pub latency: Latency,
     /// The hosts that receive or send mail.
     pub hosts: BTreeMap<Name, Host>,
+    /// Who sends mail for the domains, by name.
+    pub senders: BTreeMap<String, Located<Sender>>,
+    /// How mail servers and web servers are looked at.
+    pub look: Look,
     /// The domains, in lower case, without those that only a zone holds.
     pub domains: BTreeMap<Name, Domain>,
     /// What is accepted and yet worth a look.
@@ -195,6 +199,36 @@ pub struct Host {
     pub tlsa: Option<Located<Slot<TlsaByPort>>>,
 }
 
+/// Somebody who sends mail for a domain, to simulate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// The addresses that it sends from; at least one.
+    pub addresses: Vec<IpAddr>,
+    /// The domain of its envelope senders.
+    pub envelope_domain: Option<Name>,
+    /// The domain and the selector that it signs with.
+    pub dkim: Option<(Name, String)>,
+    /// The domain in `From`.
+    pub from: Name,
+    /// What it says in HELO.
+    pub helo: Option<Name>,
+    /// Whether its mail must pass.
+    pub required: bool,
+}
+
+/// The table `look`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The name said to mail servers.
+    pub helo: Option<Name>,
+    /// Authorities that are trusted instead of the usual ones: PEM.
+    pub authorities: Option<Located<String>>,
+    /// 25 by default.
+    pub smtp_port: u16,
+    /// 443 by default.
+    pub https_port: u16,
+}
+
 /// TLSA records by port, each at least one.
 pub type TlsaByPort = BTreeMap<u16, Vec<Tlsa>>;
 
@@ -250,6 +284,12 @@ impl EffectiveKey {
     /// The value as it is written in the file.
     pub fn value(&self) -> &str {
         self.place.text()
+    }
+}
+
+impl Default for Look {
+    fn default() -> Self {
+        Self { helo: None, authorities: None, smtp_port: 25, https_port: 443 }
     }
 }
 

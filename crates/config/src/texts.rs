@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use mailzone_record::{Name, NameError, RecordType, Ttl};
 
+pub(crate) use crate::client_texts::*;
 use crate::endpoint::Endpoint;
 use crate::keys::TextKind;
 pub(crate) use crate::mail_texts::*;
+use crate::senders;
 use crate::settings::Resolver;
 use crate::suggest::nearest;
 
@@ -61,6 +63,11 @@ pub(crate) static IPV4: TextKind = TextKind {
 };
 pub(crate) static IPV6: TextKind =
     TextKind { name: "an IPv6 address", pattern: Some("^[0-9A-Fa-f:.]+$"), check: |text| ipv6(text).map(drop) };
+pub(crate) static ADDRESS: TextKind = TextKind {
+    name: "an IPv4 or IPv6 address",
+    pattern: Some("^[0-9A-Fa-f:.]+$"),
+    check: |text| address(text).map(drop),
+};
 pub(crate) static DURATION: TextKind = TextKind {
     name: "a duration such as \"100ms\", \"2s\", \"25m\" or \"1w\"",
     pattern: Some("^([0-9]+ms|([0-9]+[smhdwSMHDW])+)$"),
@@ -113,7 +120,7 @@ pub(crate) static CODE: TextKind = TextKind {
 pub(crate) static SLOT: TextKind = TextKind {
     name: "a slot such as \"mx\", \"dkim.s2026\" or \"records.www.CNAME\"",
     pattern: Some(
-        r"^(mx|spf|dkim|dmarc|report_authorisation|mta_sts|tls_rpt|tlsa|caa|hosts|ptr|records|dkim\..+|records\..+\..+)$",
+        r"^(mx|spf|dkim|dmarc|report_authorisation|mta_sts|tls_rpt|bimi|tlsa|caa|client_settings|sender|hosts|ptr|records|(dkim|bimi|client_settings|sender)\..+|records\..+\..+)$",
     ),
     check: |text| slot(text).map(drop),
 };
@@ -127,8 +134,11 @@ const SLOTS: &[&str] = &[
     "report_authorisation",
     "mta_sts",
     "tls_rpt",
+    "bimi",
     "tlsa",
     "caa",
+    "client_settings",
+    "sender",
     "hosts",
     "ptr",
     "records",
@@ -198,6 +208,10 @@ pub(crate) fn ipv4(text: &str) -> Result<Ipv4Addr, Fault> {
         Err(_) if text.contains('/') => Fault::new("a network where one address belongs"),
         Err(_) => Fault::new("not an IPv4 address"),
     })
+}
+
+pub(crate) fn address(text: &str) -> Result<IpAddr, Fault> {
+    if text.contains(':') { ipv6(text).map(IpAddr::V6) } else { ipv4(text).map(IpAddr::V4) }
 }
 
 pub(crate) fn ipv6(text: &str) -> Result<Ipv6Addr, Fault> {
@@ -320,12 +334,27 @@ fn code(text: &str) -> Result<(), Fault> {
     }
 }
 
+/// A part of a slot that is one of these.
+fn one_of<'a>(what: &str, text: &str, known: impl Iterator<Item = &'a str> + Clone) -> Result<String, Fault> {
+    if known.clone().any(|name| name == text) {
+        return Ok(text.to_owned());
+    }
+    let fault = Fault::new(format!("no {what} is called `{text}`"));
+    Err(match nearest(text, known.clone()) {
+        Some(near) => fault.help(format!("did you mean `{near}`?")),
+        None => fault.help(format!("there are {}", known.collect::<Vec<_>>().join(", "))),
+    })
+}
+
 /// A slot's name in the spelling used as key: selectors and owner names in lower case.
 pub(crate) fn slot(text: &str) -> Result<String, Fault> {
     let (kind, rest) = text.split_once('.').map_or((text, None), |(kind, rest)| (kind, Some(rest)));
     let rest = match (kind, rest) {
         (_, None) if SLOTS.contains(&kind) => return Ok(kind.to_owned()),
         ("dkim", Some(rest)) => selector(rest)?,
+        ("bimi", Some(rest)) => bimi_selector(rest)?,
+        ("client_settings", Some(rest)) => one_of("service", rest, client_keys())?,
+        ("sender", Some(rest)) => one_of("preset", rest, senders::presets().keys().map(String::as_str))?,
         ("records", Some(rest)) => {
             let (name, rtype) = rest.rsplit_once('.').ok_or_else(|| Fault::new("a record is named NAME.TYPE"))?;
             format!("{}.{}", name.to_lowercase(), record_type(rtype)?)
@@ -390,6 +419,9 @@ mod tests {
     fn slots_and_codes() {
         assert_eq!(slot("dkim.S2026").unwrap(), "dkim.s2026");
         assert_eq!(slot("records.WWW.cname").unwrap(), "records.www.CNAME");
+        assert_eq!(slot("client_settings.imaps").unwrap(), "client_settings.imaps");
+        assert_eq!((slot("bimi.Default").unwrap().as_str(), slot("sender.sendgrid").is_ok()), ("bimi.default", true));
+        assert!(slot("client_settings.smtp").is_err() && slot("sender.x").is_err());
         assert!(slot("mx.a").is_err() && slot("mxx").is_err() && slot("records.www").is_err());
         assert!(code("GUARD-MX").is_ok() && code("SPF-03").is_ok());
         assert!(

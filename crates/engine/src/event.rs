@@ -21,6 +21,8 @@ pub enum Event {
         /// How many there are altogether.
         total: usize,
     },
+    /// What the plan rests on outside the zones is looked up.
+    Looking,
     /// Changes go out.
     Writing {
         /// The zone.

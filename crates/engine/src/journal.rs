@@ -4,12 +4,12 @@
 //! the same `id` follows. An intent without an outcome is a run that was cut off: the zone itself tells
 //! what happened, and the next `apply` starts from there. No entry holds a secret.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use mailzone_plan::document::{ChangeDoc, SetDoc, SideEffectDoc};
 use mailzone_plan::{Claim, Own, PlannedChange, Target};
 use mailzone_provider::{Outcome, ProviderId, Receipt, Zone};
-use mailzone_record::RRsetKey;
+use mailzone_record::{Name, RRsetKey, RecordType};
 use serde::{Deserialize, Serialize};
 
 /// The journal's format.
@@ -240,6 +240,36 @@ pub fn runs(entries: &[Entry]) -> Vec<Run> {
     }
     runs.reverse();
     runs
+}
+
+/// The RRsets that the journal knows as written, with the time of the latest write (seconds since 1970) and the values
+/// it left, sorted.
+pub fn written(entries: &[Entry]) -> BTreeMap<RRsetKey, (i64, Vec<String>)> {
+    let mut intents: HashMap<&str, &Intent> = HashMap::new();
+    let mut written = BTreeMap::new();
+    for entry in entries {
+        let outcome = match entry {
+            Entry::Intent(intent) => {
+                intents.insert(&intent.id, intent);
+                continue;
+            }
+            Entry::Outcome(outcome) => outcome,
+        };
+        let (Some(intent), Ok(at)) = (intents.get(outcome.id.as_str()), outcome.at.parse::<jiff::Timestamp>()) else {
+            continue;
+        };
+        for (change, word) in intent.changes.iter().zip(&outcome.outcomes) {
+            let (Ok(name), Ok(rtype)) = (Name::parse(&change.name), change.rtype.parse::<RecordType>()) else {
+                continue;
+            };
+            let mut values = change.after.as_ref().map(|set| set.values.clone()).unwrap_or_default();
+            values.sort();
+            if word == "applied" {
+                written.insert(RRsetKey { name, rtype }, (at.as_second(), values));
+            }
+        }
+    }
+    written
 }
 
 /// The word of `design.md` section 8; a stale set was skipped.

@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::compile::{Compiled, PlacedClaim};
 use crate::event::{Event, Events};
+use crate::look::{Look, Records, look};
 use crate::pointer;
 use crate::rollback::UndoneZone;
 use crate::saved::{Standing, standings};
@@ -34,6 +35,8 @@ pub struct PlanOptions {
     pub normalize: bool,
     /// A saved plan that the zones are compared with.
     pub saved: Option<Arc<Document>>,
+    /// What the domains are judged by beside the plan; `None`: they are not.
+    pub look: Option<Look>,
 }
 
 /// The plan of a run.
@@ -68,6 +71,8 @@ pub struct PlannedZone {
     pub(crate) held: Option<Snapshot>,
     /// The claims that the plan has no target of: of what was refused, or of domains that were not selected.
     pub(crate) unplanned: Vec<Claim>,
+    /// What it holds and will hold, until it was judged.
+    pub(crate) records: Option<Records>,
 }
 
 /// A zone with what belongs into it, before it was read.
@@ -93,6 +98,8 @@ pub(crate) struct Reading {
     pub(crate) normalize: bool,
     pub(crate) only: Option<BTreeSet<Name>>,
     pub(crate) saved: Option<Arc<Document>>,
+    /// Whether what the zones hold is kept for [`crate::look`].
+    pub(crate) keep: bool,
 }
 
 /// What a provider is expected to do by itself.
@@ -134,14 +141,21 @@ pub async fn plan(mut compiled: Compiled, providers: &Providers, options: &PlanO
         normalize: options.normalize,
         only: (!options.domains.is_empty()).then(|| options.domains.iter().cloned().collect()),
         saved: options.saved.clone(),
+        keep: options.look.is_some(),
     };
-    let mut zones = read_and_plan(tasks, Arc::new(reading), events).await;
+    let reading = Arc::new(reading);
+    let mut zones = read_and_plan(tasks, Arc::clone(&reading), events).await;
     let unplanned: Vec<Claim> = zones.iter_mut().flat_map(|zone| std::mem::take(&mut zone.unplanned)).collect();
     let zones = in_order(zones, &|| {
         let targets = Target::of_claims(unplaced.iter().chain(&unplanned));
         targets.into_iter().map(|target| (target.key.clone(), target)).collect()
     });
-    PlanRun { zones, homeless, findings, normalize: options.normalize }
+    let mut run = PlanRun { zones, homeless, findings, normalize: options.normalize };
+    if let Some(what) = &options.look {
+        events.send(Event::Looking);
+        look(&mut run, what, &reading.allow).await;
+    }
+    run
 }
 
 /// Sorts the zones, and gives every change its needs and its stage over all of them. `elsewhere` makes the targets of
@@ -160,8 +174,9 @@ pub(crate) fn in_order(
     let mut plans: Vec<ZonePlan> = Vec::with_capacity(zones.len());
     let mut rest = Vec::with_capacity(zones.len());
     for zone in zones {
-        plans.push(zone.plan);
-        rest.push((zone.provider_name, zone.provider, zone.config_digest, zone.domains, zone.saved, zone.held));
+        let PlannedZone { provider_name, provider, plan, config_digest, domains, saved, held, records, .. } = zone;
+        plans.push(plan);
+        rest.push((provider_name, provider, config_digest, domains, saved, held, records));
     }
     // Most runs claim all that they rely on, and never ask.
     let targets = OnceCell::new();
@@ -169,7 +184,7 @@ pub(crate) fn in_order(
     plans
         .into_iter()
         .zip(rest)
-        .map(|(plan, (provider_name, provider, config_digest, domains, saved, held))| PlannedZone {
+        .map(|(plan, (provider_name, provider, config_digest, domains, saved, held, records))| PlannedZone {
             provider_name,
             provider,
             plan,
@@ -178,6 +193,7 @@ pub(crate) fn in_order(
             saved,
             held,
             unplanned: Vec::new(),
+            records,
         })
         .collect()
 }
@@ -498,6 +514,7 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
     let Task { provider_name, provider, zone, mut claims, domains, facts, checks, formerly, undone } = task;
     let mut saved = BTreeMap::new();
     let mut held = None;
+    let mut records = None;
     let mut keys: Vec<RRsetKey> = [&claims, &checks, &formerly].into_iter().flatten().map(Claim::key).collect();
     keys.extend(reading.saved.iter().flat_map(|document| saved_keys(document, &zone)));
     keys.sort();
@@ -533,6 +550,9 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
             if let Some(undone) = undone {
                 undone.tell(&mut plan);
             }
+            if reading.keep {
+                records = Some(Records::new(&zone.name, &snapshot, partial, &plan.changes));
+            }
             if reading.saved.is_some() && plan.guards().any(|finding| finding.code == GUARD_SIDE) {
                 held = Some(snapshot);
             }
@@ -543,7 +563,7 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
     let planned: BTreeSet<&RRsetKey> = plan.targets.iter().map(|target| &target.key).collect();
     claims.retain(|claim| !planned.contains(&claim.key()));
     claims.shrink_to_fit();
-    PlannedZone { provider_name, provider, plan, config_digest, domains, saved, held, unplanned: claims }
+    PlannedZone { provider_name, provider, plan, config_digest, domains, saved, held, unplanned: claims, records }
 }
 
 /// The sets that a saved plan changes in zones of this name.

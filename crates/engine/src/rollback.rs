@@ -365,7 +365,8 @@ fn restoration(effect: &SideEffectDoc, zone: &Name) -> Option<Option<(Claim, Vec
 /// that stand in for each other (addresses, keys) and go together need no order.
 fn in_reverse(tasks: &mut [Task]) {
     let all = || tasks.iter().flat_map(|task| &task.claims);
-    let stands_in = |kind: KindId| matches!(kind, KindId::Dkim | KindId::Hosts);
+    let stands_in = |kind: KindId| matches!(kind, KindId::Dkim | KindId::Sender | KindId::Hosts);
+    let alike = |a: KindId, b: KindId| (a == KindId::Hosts) == (b == KindId::Hosts);
     let mut goes: BTreeMap<RRsetKey, (KindId, bool)> = BTreeMap::new();
     for claim in all() {
         goes.entry(claim.key()).or_insert((claim.slot.kind, true)).1 &= claim.want.is_empty();
@@ -375,7 +376,7 @@ fn in_reverse(tasks: &mut [Task]) {
     for claim in all() {
         for needed in &claim.relies_on {
             let Some((kind, _)) = goes.get(needed) else { continue };
-            if !(stands_in(*kind) && *kind == claim.slot.kind) {
+            if !(stands_in(*kind) && stands_in(claim.slot.kind) && alike(*kind, claim.slot.kind)) {
                 after.entry(needed.clone()).or_default().push(claim.key());
             }
         }

@@ -63,6 +63,18 @@ impl IssueValue {
     }
 }
 
+/// Who may issue by a property, such as `issue`: `None` is everybody, an empty list nobody. `issue` covers
+/// wildcards where there is no `issuewild` (RFC 8659 section 4.3).
+pub fn issuers(tag: &str, values: &[&Rdata]) -> Option<Vec<IssueValue>> {
+    let all: Vec<&Caa> = values.iter().filter_map(|value| as_caa(value)).collect();
+    let mut own = issue_values(tag, &all);
+    if own.is_empty() && tag == "issuewild" {
+        own = issue_values("issue", &all);
+    }
+    let issuers = own.iter().flatten().filter(|value| value.issuer.is_some()).cloned().collect();
+    (!own.is_empty()).then_some(issuers)
+}
+
 impl Kind for CertificateAuthorities {
     fn id(&self) -> KindId {
         KindId::Caa
@@ -211,21 +223,9 @@ fn issue_values(tag: &str, values: &[&Caa]) -> Vec<Option<IssueValue>> {
     own.map(|caa| IssueValue::parse(&caa.value)).collect()
 }
 
-/// Who may issue by a property: `None` is everybody, an empty list nobody. `issue` covers wildcards
-/// where there is no `issuewild` (RFC 8659 section 4.3).
-fn allowed(tag: &str, values: &[&Rdata]) -> Option<Vec<IssueValue>> {
-    let all: Vec<&Caa> = values.iter().filter_map(|value| as_caa(value)).collect();
-    let mut own = issue_values(tag, &all);
-    if own.is_empty() && tag == "issuewild" {
-        own = issue_values("issue", &all);
-    }
-    let issuers = own.iter().flatten().filter(|value| value.issuer.is_some()).cloned().collect();
-    (!own.is_empty()).then_some(issuers)
-}
-
 fn issuing(tag: &str, before: &[&Rdata], after: &[&Rdata]) -> Class {
     let within = |a: &[IssueValue], b: &[IssueValue]| a.iter().all(|value| b.iter().any(|wide| wide.allows(value)));
-    match (allowed(tag, before), allowed(tag, after)) {
+    match (issuers(tag, before), issuers(tag, after)) {
         (None, None) => Class::Neutral,
         (None, Some(_)) => Class::Tightens,
         (Some(_), None) => Class::Loosens,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use mailzone_record::{Name, Rdata, RecordType};
+use mailzone_record::{Name, Rdata, RecordType, Txt};
 
 use crate::kind::{Detail, Equality, LiveSlot, Recognition};
 use crate::tag_list::TagList;
@@ -102,6 +102,18 @@ pub(crate) fn is_near(text: &str, version: &str) -> bool {
     folded(text).strip_prefix("v=").is_some_and(|rest| rest.starts_with(&version.to_ascii_lowercase()))
 }
 
+/// The first quote of a word processor in a text: it came with the text from a page, and no reader takes it off.
+pub(crate) fn typographic_quote(text: &str) -> Option<char> {
+    text.chars().find(|c| matches!(c, '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}'))
+}
+
+/// Whether the strings are what a zone file makes of a text with blanks and without quotes: one for each word.
+pub(crate) fn is_split_at_blanks(txt: &Txt) -> bool {
+    let strings = txt.strings();
+    strings.len() > 1
+        && strings.iter().all(|string| !string.is_empty() && string.len() < 255 && !string.contains(&b' '))
+}
+
 /// What `read` makes of the one TXT value of a set; `None` for no, several or other values.
 pub(crate) fn only<T>(values: &[&Rdata], read: impl Fn(&str) -> Option<T>) -> Option<T> {
     match distinct(values).as_slice() {
@@ -160,8 +172,6 @@ fn same_octets(a: &Rdata, b: &Rdata) -> bool {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use mailzone_record::Txt;
-
     use super::*;
 
     pub(crate) fn rdata(text: &str) -> Rdata {

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use mailzone_mailauth::{Equality, KindId, Recognition, kind, mta_sts};
+use mailzone_mailauth::{Equality, KindId, MailUse, Recognition, kind, mta_sts};
 use mailzone_record::{Name, RRsetKey, Rdata, RecordType, Ttl};
 
 /// One thing that mailzone can own, such as "the SPF value at example.com".
@@ -56,20 +56,6 @@ pub enum Own {
     CaaTags(Vec<String>),
     /// Exactly these, however their character-strings are cut.
     Values(Vec<Rdata>),
-}
-
-/// What a domain is for: decides which guards apply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MailUse {
-    /// Sends and receives.
-    #[default]
-    Both,
-    /// Only sends.
-    Send,
-    /// Only receives.
-    Receive,
-    /// Neither.
-    None,
 }
 
 /// What the planner knows of a configured domain beyond its claims.
@@ -160,18 +146,6 @@ impl Claim {
             Some(kind) => kind.equal(&self.owner, live, &want),
             None => Equality::Different,
         }
-    }
-}
-
-impl MailUse {
-    /// Whether mail to the domain is accepted.
-    pub fn receives(self) -> bool {
-        matches!(self, Self::Both | Self::Receive)
-    }
-
-    /// Whether the domain sends mail.
-    pub fn sends(self) -> bool {
-        matches!(self, Self::Both | Self::Send)
     }
 }
 

@@ -18,16 +18,16 @@ mod merge;
 mod order;
 mod planner;
 mod saved;
-mod unchecked;
 mod unmanaged;
 mod zone;
 
 pub use allow::Allow;
 pub use apex::Apex;
-pub use claim::{Claim, DomainFacts, MailUse, Own, Slot, Target};
+pub use claim::{Claim, DomainFacts, Own, Slot, Target};
 pub use digest::{config_digest, fingerprint};
 pub use document::Document;
 pub use guard::stops;
+pub use mailzone_mailauth::MailUse;
 pub use merge::Merged;
 pub use order::resolve_needs;
 pub use planner::plan_zone;

@@ -10,7 +10,13 @@ use crate::{Claim, Slot, Unmanaged};
 pub(crate) fn may_be_slot(rtype: RecordType) -> bool {
     matches!(
         rtype,
-        RecordType::TXT | RecordType::MX | RecordType::CNAME | RecordType::TLSA | RecordType::CAA | RecordType::PTR
+        RecordType::TXT
+            | RecordType::MX
+            | RecordType::CNAME
+            | RecordType::TLSA
+            | RecordType::CAA
+            | RecordType::PTR
+            | RecordType::SRV
     )
 }
 
@@ -48,9 +54,10 @@ pub(crate) fn removal_line(slot: &Slot, key: &RRsetKey, nearest: &Name) -> Strin
         (KindId::Tlsa, Some("_25._tcp")) if is_host(&slot.domain) => {
             format!("[hosts.\"{domain}\"] tlsa = \"absent\"")
         }
-        (KindId::Tlsa | KindId::ReportAuthorisation | KindId::Records | KindId::Hosts | KindId::Ptr, _) => {
-            record_line(key, nearest)
-        }
+        (
+            KindId::Tlsa | KindId::ReportAuthorisation | KindId::Records | KindId::Hosts | KindId::Ptr | KindId::Sender,
+            _,
+        ) => record_line(key, nearest),
         (_, _) if !is_domain(&slot.domain) => record_line(key, nearest),
         (_, Some(part)) if is_selector(part) => {
             format!("[domains.\"{domain}\"] {kind}.{} = \"absent\"", toml_key(part))

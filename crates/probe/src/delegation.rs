@@ -228,6 +228,21 @@ impl<A: Ask> Delegations<A> {
         (delegation.servers, delegation.problems)
     }
 
+    /// The answer of an authority for `name`, found from the roots, and the zone that this authority answers for.
+    /// What other zones it speaks of beside it is not to be believed.
+    ///
+    /// At most 250 questions, one after the other; the zones met on the way are remembered.
+    pub async fn ask(&self, name: &Name, rtype: RecordType) -> Result<(Name, Message), WalkError> {
+        match self.walker.walk(&mut Trail::default(), name, rtype, rtype == RecordType::DS).await? {
+            Reached::Answer { cut, message } => Ok((cut.name.clone(), message)),
+            Reached::Referral { parent, .. } => {
+                // The DS records of a zone are its parent's (RFC 4035 section 2.4).
+                let message = self.walker.ask_zone(&mut Trail::default(), &parent, name, rtype).await?;
+                Ok((parent.name.clone(), message))
+            }
+        }
+    }
+
     /// A name server of the delegation's zone. Below the zone its glue is what the world goes by;
     /// elsewhere its own zone decides, and glue that the parent may give helps where that fails.
     async fn server(

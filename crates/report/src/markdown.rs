@@ -53,18 +53,22 @@ pub fn plan(document: &Document, limit: usize) -> String {
     shorten(&page, limit)
 }
 
-/// As many whole lines as fit, and a word on the rest.
 fn shorten(page: &str, limit: usize) -> String {
-    const NOTE: &str = "\n**The rest does not fit here.** `mailzone plan` shows it.\n";
+    shorten_for(page, limit, "mailzone plan")
+}
+
+/// As many whole lines as fit, and a word on the rest, which `command` shows.
+pub(crate) fn shorten_for(page: &str, limit: usize, command: &str) -> String {
+    let note = format!("\n**The rest does not fit here.** `{command}` shows it.\n");
     let mut out = String::new();
     for text in page.split_inclusive('\n') {
-        if out.len() + text.len() + NOTE.len() > limit {
+        if out.len() + text.len() + note.len() > limit {
             break;
         }
         out.push_str(text);
     }
-    if NOTE.len() <= limit {
-        out.push_str(NOTE);
+    if note.len() <= limit {
+        out.push_str(&note);
     }
     out
 }

@@ -88,7 +88,17 @@ pub(crate) fn receive(bytes: &[u8], query: &Query, id: u16) -> Received {
     }
 }
 
-/// A response without looking whom it answers.
+/// Reads a response without looking whom it answers.
+///
+/// # Errors
+/// What is wrong with the octets, as a fragment. Nothing to repeat: they are all there is.
+pub fn decode_response(bytes: &[u8]) -> Result<Message, &'static str> {
+    let (_, mut message) = decode(bytes)?;
+    message.size = bytes.len();
+    Ok(message)
+}
+
+/// A response without looking whom it answers, and its question.
 pub(crate) fn decode(bytes: &[u8]) -> Result<(Question, Message), Malformed> {
     let mut reader = Reader::new(bytes);
     reader.u16()?;

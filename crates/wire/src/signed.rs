@@ -44,6 +44,22 @@ pub async fn ask_signed(
     }
 }
 
+/// What a client makes of `answers`, in their order, to the octets `request`, both without lengths. It was sent, and they
+/// came, at `now` (seconds since 1970), signed with `key`. What is returned is each answer with its signature verified and
+/// taken off. Between two signed answers others may come without (RFC 8945 section 5.3.1).
+///
+/// # Errors
+/// The first answer that cannot be read, that the server refuses, or whose signature is not right.
+pub fn open_answers<'m>(
+    key: &TsigKey,
+    mut request: Vec<u8>,
+    answers: impl IntoIterator<Item = &'m [u8]>,
+    now: u64,
+) -> Result<Vec<Vec<u8>>, SignedError> {
+    let mut signer = Signer::sign(key.clone(), &mut request, now);
+    answers.into_iter().map(|answer| Ok(open(&mut signer, answer, now)?.message)).collect()
+}
+
 /// Connects within `timeout`. Until this has succeeded nothing was asked for.
 pub(crate) async fn connect(server: SocketAddr, timeout: Duration) -> Result<TcpStream, WireError> {
     let connected = timeout_at(Instant::now() + timeout, TcpStream::connect(server)).await;
@@ -94,10 +110,7 @@ impl Conversation {
         }
         match &mut self.signer {
             None => Ok(Opened { message: bytes, signed: true }),
-            Some(signer) => signer.open(&bytes, now()).map_err(|error| match error {
-                OpenError::Malformed(reason) => WireError::Malformed(reason).into(),
-                OpenError::Rejected(rejection) => rejection.into(),
-            }),
+            Some(signer) => open(signer, &bytes, now()),
         }
     }
 
@@ -115,6 +128,13 @@ impl Conversation {
             }
         }
     }
+}
+
+fn open(signer: &mut Signer, message: &[u8], now: u64) -> Result<Opened, SignedError> {
+    signer.open(message, now).map_err(|error| match error {
+        OpenError::Malformed(reason) => WireError::Malformed(reason).into(),
+        OpenError::Rejected(rejection) => rejection.into(),
+    })
 }
 
 /// Seconds since 1970.

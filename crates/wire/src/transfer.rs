@@ -90,6 +90,25 @@ pub async fn transfer(
     }
 }
 
+/// Reads the messages of a transfer that were received in some other way, without their lengths and signatures: as
+/// [`transfer`], and [`TransferError::Incomplete`] where the second SOA record is not among them.
+///
+/// # Errors
+/// There is no zone in them. Whether another transfer helps says the error.
+pub fn read_transfer<'m>(
+    messages: impl IntoIterator<Item = &'m [u8]>,
+    zone: &Name,
+    limits: &TransferLimits,
+) -> Result<Vec<Record>, TransferError> {
+    let mut collected = Collector::new(zone, *limits);
+    for message in messages {
+        if collected.message(message)? {
+            return Ok(collected.records);
+        }
+    }
+    Err(TransferError::Incomplete { records: collected.records.len(), cause: WireError::Closed })
+}
+
 struct Collector<'a> {
     zone: &'a Name,
     limits: TransferLimits,
@@ -208,6 +227,18 @@ mod tests {
         assert_eq!(malformed(&[vec![soa(1), soa(2)]]), "the zone changed while it was sent");
         assert_eq!(malformed(&[vec![soa(1), soa(1), txt("example")]]), "records after the end");
         assert_eq!(malformed(&[vec![soa(1), txt("elsewhere")]]), "a record of another zone");
+    }
+
+    #[test]
+    fn messages_at_hand_are_read_alike() {
+        let read = |messages: &[Vec<u8>]| {
+            let messages = messages.iter().map(Vec::as_slice);
+            read_transfer(messages, &zone(), &TransferLimits::default()).map(|records| records.len())
+        };
+        let (first, last) =
+            (message(vec![soa(1)], Rcode::NoError), message(vec![txt("example"), soa(1)], Rcode::NoError));
+        assert_eq!(read(&[first.clone(), last]), Ok(2));
+        assert_eq!(read(&[first]), Err(TransferError::Incomplete { records: 1, cause: WireError::Closed }));
     }
 
     #[test]

@@ -1,6 +1,8 @@
-//! Our server beside BIND, and before the eyes of dig, kdig and drill.
+//! Our server beside BIND, and before the eyes of dig, kdig and drill; signatures beside those of OpenDKIM and dkimpy.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with its first surprise")]
+
+mod dkim;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;

@@ -57,6 +57,7 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         }
     };
     let compiled = context::compiled(&settings);
+    let mut options = planning::options(&args.planning, global, &settings, domains.clone(), ui)?;
     settings.forget_records();
     let cx = Run {
         settings: &settings,
@@ -78,7 +79,6 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
             let zones = context::not_looked_at(&settings, &domains, &message, remedy);
             planning::not_planned(zones, global.format, ui)
         })?;
-        let mut options = planning::options(&args.planning, domains);
         codes::warn_of_unknown(compiled.allow.iter().chain(&options.allow), ui);
         options.normalize |= saved.as_ref().is_some_and(|saved| saved.normalize);
         options.saved.clone_from(&saved);

@@ -1,6 +1,7 @@
 //! `mailzone import`.
 
 mod forms;
+mod senders;
 mod slots;
 pub(in crate::cmd) mod toml;
 mod trial;

@@ -1,6 +1,7 @@
 //! One module for each command.
 
 mod apply;
+mod check;
 mod confirm;
 pub(crate) mod dkim;
 mod history;
@@ -11,8 +12,10 @@ mod lint;
 mod plan;
 mod providers;
 mod rollback;
+mod senders;
 mod serve;
 mod shared;
+mod simulate;
 mod try_it;
 mod verify;
 
@@ -32,10 +35,13 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Apply(args) => apply::run(global, &args, &ui),
         Command::Verify(args) => verify::run(global, &args, &ui),
         Command::Latency(args) => latency::run(global, &args, &ui),
+        Command::Check(args) => check::run(global, &args, &ui),
+        Command::Simulate(args) => simulate::run(global, &args, &ui),
         Command::Lint(args) => lint::run(global, &args, &ui),
         Command::Serve(args) => serve::run(global, &args, &ui),
         Command::Providers(args) => providers::run(global, &args, &ui),
         Command::Import(args) => import::run(global, &args, &ui),
+        Command::Senders(args) => senders::run(global, &args, &ui),
         Command::Dkim(args) => dkim::run(global, &args, &ui),
         Command::History => history::run(global, &ui),
         Command::Rollback(args) => rollback::run(global, &args, &ui),

@@ -1,28 +1,35 @@
 //! `mailzone plan`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use mailzone_audit::Scope;
 use mailzone_config::{Settings, Source};
-use mailzone_engine::compile::{Compiled, compile};
+use mailzone_engine::compile::{Compiled, compile, judged};
+use mailzone_engine::journal::written;
+use mailzone_engine::look::Look;
 use mailzone_engine::plan::{PlanOptions, plan};
 use mailzone_engine::{Code, Event, Events};
 use mailzone_plan::document::{Exit, ExitZone, ZoneDoc};
 use mailzone_plan::{Allow, Document};
+use mailzone_record::Name;
 use mailzone_report::markdown;
 use mailzone_report::text::TextOptions;
 
 use crate::args::{Format, Global, PlanArgs, Planning};
 use crate::codes;
 use crate::context;
+use crate::observe;
 use crate::registry;
 use crate::ui::Ui;
 
-use super::shared::{on_interrupt, text_options, with_providers};
+use super::shared::{on_interrupt, only, text_options, with_providers};
 
 /// Shows the difference; writes nothing but the file of `--out`.
 pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Code> {
+    only(global, &[Format::Text, Format::Json, Format::Markdown], ui)?;
     let mut settings = context::load(global, ui)?;
     let domains =
         context::selected(&settings, &args.domains, ui).map_err(|zones| not_planned(zones, global.format, ui))?;
@@ -33,9 +40,9 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
             not_planned(context::not_looked_at(&settings, &domains, &message, ""), global.format, ui)
         })?);
     }
-    settings.forget_records();
     let providers = registry::providers(&settings);
-    let options = options(&args.planning, domains);
+    let options = options(&args.planning, global, &settings, domains, ui)?;
+    settings.forget_records();
     codes::warn_of_unknown(compiled.allow.iter().chain(&options.allow), ui);
     let events = events(ui);
     let runtime = context::runtime(ui)?;
@@ -107,19 +114,51 @@ pub(super) fn show(document: &Document, format: Format, options: &TextOptions, u
     let text = match format {
         Format::Text => mailzone_report::text::plan(document, options),
         Format::Json => mailzone_report::json::to_string(document).unwrap_or_default(),
-        Format::Markdown => markdown::plan(document, markdown::COMMENT_LIMIT),
+        // The formats that a plan does not have were refused.
+        Format::Markdown | Format::Csv => markdown::plan(document, markdown::COMMENT_LIMIT),
     };
     ui.data(&text);
 }
 
 /// What the engine is asked for.
-pub(super) fn options(planning: &Planning, domains: Vec<mailzone_record::Name>) -> PlanOptions {
-    PlanOptions {
-        domains,
+pub(super) fn options(
+    planning: &Planning,
+    global: &Global,
+    settings: &Settings,
+    domains: Vec<Name>,
+    ui: &Ui,
+) -> Result<PlanOptions, Code> {
+    Ok(PlanOptions {
         allow: planning.allow.iter().map(|text| Allow::from_argument(text)).collect(),
         normalize: planning.normalize,
         saved: None,
-    }
+        look: Some(look(planning, global, settings, &domains, ui)?),
+        domains,
+    })
+}
+
+/// What the domains are judged by, and who looks up what that takes.
+fn look(planning: &Planning, global: &Global, settings: &Settings, domains: &[Name], ui: &Ui) -> Result<Look, Code> {
+    let scope = Scope { web: true, smtp: true, ..Scope::DNS };
+    let chosen = settings.domains.values().filter(|domain| domains.is_empty() || domains.contains(&domain.name));
+    let observer = if planning.no_look { None } else { observe::of_plan(settings, domains, ui)? };
+    let (why, remedy) = match (planning.no_look, &observer) {
+        (true, _) => ("--no-look was given", "leave --no-look out"),
+        (false, None) => ("no resolver is named", "name one in `dns.resolvers`"),
+        (false, Some(_)) => ("no answer in time", "run it again; `dns.resolvers` names whom to ask"),
+    };
+    Ok(Look {
+        observer,
+        why: why.to_owned(),
+        remedy: remedy.to_owned(),
+        subjects: chosen.map(|domain| judged(settings, domain, scope)).collect(),
+        now: context::now_seconds(),
+        // Without the journal nothing is said of ages.
+        written: match planning.no_look {
+            true => BTreeMap::new(),
+            false => context::state_dir(global, settings).entries().map(|(all, _)| written(&all)).unwrap_or_default(),
+        },
+    })
 }
 
 /// The exit entry of a document: the code of each zone, and the first of them in order.
@@ -163,6 +202,7 @@ pub(super) fn events(ui: &Ui) -> Events {
             tracing::info!("{zone}: answers still to come after {seconds:.1} s: {pending}");
             line.show(&format!("{zone}: answers still to come: {pending}, after {seconds:.0} s"));
         }
+        Event::Looking => line.show("looking up what the plan rests on"),
         Event::Held { zone, changes } => tracing::info!("{zone}: held, changes: {changes}"),
         _ => {}
     })

@@ -34,7 +34,7 @@ pub(super) fn run(global: &Global, args: &TryArgs, ui: &Ui) -> Result<Code, Code
     })?;
     let dir = args.dir.display().to_string();
     let global = &Global { config: vec![args.dir.join("mailzone.toml")], state_dir: None, ..global.clone() };
-    let planning = Planning { allow: Vec::new(), normalize: false, full: false };
+    let planning = Planning { allow: Vec::new(), normalize: false, no_look: false, full: false };
     let servers = || Servers { resolver: Vec::new(), nameserver: Vec::new() };
 
     ui.say(&format!("wrote a small project to {dir}: a domain with old records, and two parked domains"));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mailzone_mailauth::Severity;
 use mailzone_record::{Caa, Mx, Name, Rdata, RecordType, Ttl, parse_rdata_text};
 
 use super::services::{read_all, ttl};
@@ -13,6 +14,7 @@ use crate::merge::{Item, Leaf, Merged, allow_key, record_key};
 use crate::raw::{Node, Report};
 use crate::settings::EffectiveKey;
 use crate::source::{Located, Place};
+use crate::suggest::nearest;
 use crate::texts;
 
 impl<'a> Leaf<'a> {
@@ -58,7 +60,7 @@ impl Lowering<'_, '_> {
         }
         let zone = keys.leaf("zone").and_then(|leaf| Some(leaf.with(texts::name(leaf.node.text()?).ok()?)));
         self.zone_above(name, zone.as_ref());
-        let domain = Domain {
+        let mut domain = Domain {
             name: name.clone(),
             place: place.clone(),
             zone,
@@ -69,6 +71,8 @@ impl Lowering<'_, '_> {
                 Some("none") => MailUse::None,
                 _ => MailUse::Both,
             },
+            bulk: keys.leaf("bulk").and_then(|leaf| leaf.node.bool()).unwrap_or(false),
+            severity: self.severity(keys.table("severity")),
             ttl: keys.leaf("ttl").and_then(|leaf| Some(leaf.with(ttl(&leaf.node)?))),
             ttls: ttls(keys.table("ttls")),
             nameservers: keys
@@ -84,13 +88,43 @@ impl Lowering<'_, '_> {
                 .and_then(|leaf| Some(leaf.with(report_authorisation(leaf.node.text()?)?))),
             mta_sts: keys.items.get("mta_sts").and_then(|item| self.mta_sts(item)),
             tls_rpt: keys.items.get("tls_rpt").and_then(|item| self.tls_rpt(item)),
+            bimi: self.bimi(keys.table("bimi")),
             caa: keys.items.get("caa").and_then(caa),
+            client_settings: self.client_settings(keys.items.get("client_settings")),
+            senders: BTreeMap::new(),
             records: self.records(name, keys.table("records")),
             allow: allow(name, keys.table("allow")),
             effective,
             provider: provider?,
         };
+        self.senders(&mut domain, keys);
         known.then_some(domain)
+    }
+
+    /// How bad findings are, by code; `None` leaves them out.
+    fn severity(&mut self, table: Option<&Merged<'_>>) -> BTreeMap<String, Option<Severity>> {
+        let mut severities = BTreeMap::new();
+        for (code, leaf) in table.iter().flat_map(|table| table.leaves()) {
+            if code.starts_with("GUARD-") {
+                let diagnostic = Diagnostic::error(format!("{code} is a guard: it has no other severity"));
+                self.report.add(diagnostic.at(leaf.node.place()).help("an entry of `allow` lets it pass"));
+            } else if mailzone_mailauth::rules::rule(code).is_none() {
+                let known = mailzone_mailauth::rules::all().map(|rule| rule.code);
+                let diagnostic = Diagnostic::error(format!("nothing has the code {code}")).at(leaf.node.place());
+                self.report.add(match nearest(code, known) {
+                    Some(near) => diagnostic.help(format!("did you mean {near}?")),
+                    None => diagnostic.help("docs/findings.md lists the codes"),
+                });
+            }
+            let severity = match leaf.node.text() {
+                Some("error") => Some(Severity::Error),
+                Some("warning") => Some(Severity::Warning),
+                Some("info") => Some(Severity::Info),
+                _ => None,
+            };
+            severities.insert(code.to_string(), severity);
+        }
+        severities
     }
 
     fn mx(&mut self, domain: &Name, node: &Node<'_>) -> Option<Slot<MxSetting>> {
@@ -214,15 +248,17 @@ pub(super) fn repeated_entries(layer: &Node<'_>, report: &mut Report) {
     if let Some(list) = layer.get("allow") {
         repeated(&list, allow_key, "permission", report);
     }
-    let mut selectors: BTreeMap<String, Place> = BTreeMap::new();
-    let mut keys: Vec<_> = layer.get("dkim").iter().flat_map(Node::entries).collect();
-    keys.sort_by_key(|(_, place, _)| place.start);
-    for (key, place, _) in keys {
-        let Ok(selector) = texts::selector(key) else { continue };
-        match selectors.get(&selector) {
-            Some(first) => twice(&format!("the selector {selector}"), place, first.clone(), report),
-            None => {
-                selectors.insert(selector, place);
+    for (table, what) in [("dkim", "selector"), ("bimi", "BIMI selector"), ("senders", "sender")] {
+        let mut selectors: BTreeMap<String, Place> = BTreeMap::new();
+        let mut keys: Vec<_> = layer.get(table).iter().flat_map(Node::entries).collect();
+        keys.sort_by_key(|(_, place, _)| place.start);
+        for (key, place, _) in keys {
+            let Ok(selector) = texts::selector(key) else { continue };
+            match selectors.get(&selector) {
+                Some(first) => twice(&format!("the {what} {selector}"), place, first.clone(), report),
+                None => {
+                    selectors.insert(selector, place);
+                }
             }
         }
     }

@@ -9,7 +9,7 @@ use super::domain::word;
 use super::services::{read_all, ttl};
 use super::{Lowering, unknown};
 use crate::diagnostic::Diagnostic;
-use crate::domain::{MtaSts, MtaStsHost, MtaStsMode, MtaStsSetting, Slot, SpfSetting, TextOrCname};
+use crate::domain::{MtaSts, MtaStsMode, MtaStsSetting, Slot, SpfSetting, TextOrCname, WebHost};
 use crate::merge::{Item, Leaf, Merged};
 use crate::raw::Node;
 use crate::source::Located;
@@ -247,9 +247,9 @@ impl Lowering<'_, '_> {
         Some(table.with(Slot::Want(MtaStsSetting::Policy(MtaSts { mode, mx, max_age, id, host }))))
     }
 
-    fn mta_sts_host(&mut self, table: &Merged<'_>) -> Option<MtaStsHost> {
+    fn mta_sts_host(&mut self, table: &Merged<'_>) -> Option<WebHost> {
         if let Some(target) = self.cname(table)? {
-            return Some(MtaStsHost::Cname(target));
+            return Some(WebHost::Cname(target));
         }
         let ipv4 = table.leaf("ipv4").map(|leaf| read_all(&leaf.node, texts::ipv4));
         let ipv6 = table.leaf("ipv6").map(|leaf| read_all(&leaf.node, texts::ipv6));
@@ -258,7 +258,7 @@ impl Lowering<'_, '_> {
             self.report.add(diagnostic.help("name `cname`, `ipv4` or `ipv6`"));
             return None;
         }
-        Some(MtaStsHost::Addresses { ipv4, ipv6 })
+        Some(WebHost::Addresses { ipv4, ipv6 })
     }
 }
 

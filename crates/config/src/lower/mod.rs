@@ -2,10 +2,12 @@
 //!
 //! What `check` has already refused is passed over in silence here: every function reads what it can.
 
+mod client;
 mod dkim;
 mod domain;
 mod mail;
 mod providers;
+mod senders;
 mod services;
 
 use std::collections::{BTreeMap, HashMap};
@@ -59,12 +61,19 @@ pub(crate) fn lower<'a>(roots: &[Node<'a>], read: &mut Read<'_>, report: &mut Re
         propagation: services::propagation(one(roots, "propagation", report).as_ref()),
         latency: services::latency(one(roots, "latency", report).as_ref()),
         hosts: BTreeMap::new(),
+        senders: BTreeMap::new(),
+        look: services::look(one(roots, "look", report).as_ref()),
         domains: BTreeMap::new(),
         warnings: Vec::new(),
     };
     for (name, (_, node)) in entries(roots, "providers", report) {
         if let Some(provider) = providers::provider(&node, report) {
             settings.providers.insert(name.to_owned(), provider);
+        }
+    }
+    for (name, (_, node)) in entries(roots, "sender", report) {
+        if let Some(sender) = services::sender(&node, report) {
+            settings.senders.insert(name.to_owned(), sender);
         }
     }
     let layers = |section: &str, is_profile, report: &mut Report| -> BTreeMap<&'a str, Layer<'a>> {
@@ -101,6 +110,11 @@ pub(crate) fn lower<'a>(roots: &[Node<'a>], read: &mut Read<'_>, report: &mut Re
         lowering.hosts.insert(name, host);
     }
     services::one_ptr_each(&lowering.hosts, lowering.report);
+    let authorities = one(roots, "look", lowering.report).and_then(|look| look.get("ca_file"));
+    settings.look.authorities = authorities.and_then(|node| {
+        let file = lowering.file("ca_file", &node)?;
+        Some(services::located(&node, file.text().to_owned()))
+    });
     let members = lowering.members(roots);
     settings.domains = lowering.domains(&members);
     settings.hosts = std::mem::take(&mut lowering.hosts);

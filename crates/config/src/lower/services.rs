@@ -9,7 +9,7 @@ use super::{Lowering, unknown};
 use crate::diagnostic::Diagnostic;
 use crate::domain::Slot;
 use crate::raw::{Node, Report};
-use crate::settings::{Care, Dns, Host, Latency, OnExceed, Propagation, Settings, Statistic};
+use crate::settings::{Care, Dns, Host, Latency, Look, OnExceed, Propagation, Sender, Settings, Statistic};
 use crate::source::{Located, Place};
 use crate::texts;
 
@@ -53,6 +53,41 @@ pub(super) fn latency(node: Option<&Node<'_>>) -> Latency {
         samples: node.get("samples").and_then(|n| u32::try_from(n.integer()?).ok()).unwrap_or(default.samples),
         on_exceed: if word("on_exceed") == Some("fail") { OnExceed::Fail } else { OnExceed::Warn },
     }
+}
+
+/// Ports and names; the authorities are in a file, which is read later.
+pub(super) fn look(node: Option<&Node<'_>>) -> Look {
+    let mut look = Look::default();
+    let Some(node) = node else { return look };
+    look.helo = node.get("helo").and_then(|helo| texts::host_name(helo.text()?).ok());
+    for (key, port) in [("smtp_port", &mut look.smtp_port), ("https_port", &mut look.https_port)] {
+        *port = node.get(key).and_then(|value| u16::try_from(value.integer()?).ok()).unwrap_or(*port);
+    }
+    look
+}
+
+pub(super) fn sender(node: &Node<'_>, report: &mut Report) -> Option<Located<Sender>> {
+    let name = |node: &Node<'_>, key| texts::name(node.get(key)?.text()?).ok();
+    let dkim = node
+        .get("dkim")
+        .and_then(|dkim| Some((name(&dkim, "domain")?, texts::selector(dkim.get("selector")?.text()?).ok()?)));
+    let envelope_domain = name(node, "envelope_domain");
+    let signing = node.get("dkim").and_then(|dkim| name(&dkim, "domain"));
+    let from = name(node, "from").or(signing).or_else(|| envelope_domain.clone());
+    let Some(from) = from else {
+        let diagnostic = Diagnostic::error("a sender of which no domain is known").at(node.place());
+        report.add(diagnostic.help("name the domain in `From`: from = \"example.com\""));
+        return None;
+    };
+    let sender = Sender {
+        addresses: read_all(&node.get("addresses")?, texts::address),
+        envelope_domain,
+        dkim,
+        from,
+        helo: node.get("helo").and_then(|helo| texts::host_name(helo.text()?).ok()),
+        required: node.get("required").and_then(|value| value.bool()).unwrap_or(true),
+    };
+    Some(located(node, sender))
 }
 
 pub(super) fn duration(node: &Node<'_>, key: &str) -> Option<std::time::Duration> {

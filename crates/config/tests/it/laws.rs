@@ -50,6 +50,8 @@ fn tomlish() -> impl Strategy<Value = String> {
         Just("txt"),
         Just("cname"),
         Just("bimi"),
+        Just("client_settings"),
+        Just("senders"),
         Just("colour"),
     ];
     let value = prop_oneof![
@@ -67,6 +69,8 @@ fn tomlish() -> impl Strategy<Value = String> {
         Just("{ s1 = { txt = \"v=DKIM1; p=\" } }".to_owned()),
         Just("[{ name = \"@\", type = \"TXT\", values = [\"x\"] }]".to_owned()),
         Just("[\"example.com\", \"EXAMPLE.com.\"]".to_owned()),
+        Just("{ default = { logo = \"https://x.example/l\" }, imaps = \"h.example:1\", autoconfig = {} }".to_owned()),
+        Just("{ mailgun = { id = \"x\", mx = true }, fastmail = { mx = true }, google-workspace = {} }".to_owned()),
         Just("{ mx = true, hosts = [\"mail.example.com\"], all = \"-\" }".to_owned()),
         any::<String>().prop_map(|text| format!("{text:?}")),
         "[ -~]{0,12}".prop_map(|text| format!("'{}'", text.replace('\'', ""))),

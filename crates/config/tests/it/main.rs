@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use mailzone_config::secret::SecretRef;
 use mailzone_config::{
-    Diagnostic, Domain, Located, MtaStsSetting, ProviderSettings, Settings, Slot, Source, SourceFile, TsigAlgorithm,
-    load, parse, schema,
+    Diagnostic, Domain, Located, MtaStsSetting, ProviderSettings, SenderSetting, Settings, Slot, Source, SourceFile,
+    TsigAlgorithm, load, parse, schema,
 };
 use mailzone_record::{Name, Rdata};
 
@@ -196,6 +196,15 @@ fn summary(domain: &Domain) -> String {
         text += &line("mta_sts", domain.mta_sts.as_ref());
     }
     text += &line("tls_rpt", domain.tls_rpt.as_ref());
+    for (selector, slot) in &domain.bimi {
+        text += &line(&format!("bimi.{selector}"), Some(slot));
+    }
+    for (service, slot) in &domain.client_settings {
+        text += &line(&format!("client_settings.{service}"), Some(slot));
+    }
+    for (name, slot) in &domain.senders {
+        text += &sender(name, slot);
+    }
     match domain.caa.as_ref().map(|slot| &slot.value) {
         Some(Slot::Want(caa)) => {
             for (tag, values) in &caa.tags {
@@ -216,6 +225,18 @@ fn summary(domain: &Domain) -> String {
         text += &format!("ttl {slot} = {:?}\n", domain.ttl_of(slot));
     }
     text + "\n"
+}
+
+/// The records of a sender, one a line.
+fn sender(name: &str, slot: &Located<Slot<SenderSetting>>) -> String {
+    let Slot::Want(setting) = &slot.value else { return format!("senders.{name} = {:?}\n", slot.value) };
+    let mut text = format!("senders.{name} absent={}\n", setting.absent);
+    for ((owner, rtype), record) in &setting.records {
+        let values: Vec<String> = record.values.iter().map(ToString::to_string).collect();
+        let (key, shared) = (if record.is_key { " key" } else { "" }, if record.shared { " shared" } else { "" });
+        text += &format!("  {owner} {rtype} {}{key}{shared}\n", values.join(", "));
+    }
+    text
 }
 
 #[test]
@@ -381,6 +402,56 @@ fn two_hosts_with_one_address() {
     assert_eq!(hosts("check"), "");
 }
 
+/// The record of `example.com` with these keys, and what is said of them.
+fn spf_with(keys: &str) -> String {
+    let said = said(&format!("[domains.\"example.com\"]\n{keys}"));
+    let domain = example(&format!("[domains.\"example.com\"]\n{keys}"));
+    let spf = domain.spf.as_ref().and_then(|spf| spf.value.wanted()).map_or("none", |spf| spf.text.as_str());
+    format!("{spf}\n{said}")
+}
+
+#[test]
+fn senders_add_their_terms_once() {
+    let senders = "senders = { fastmail = {}, mailgun = { id = \"x\" }, netcup-webhosting = {}, brevo = {} }";
+    insta::assert_snapshot!(spf_with(&format!("spf = {{ mx = true, include = [\"Mailgun.org\"], all = \"-\" }}\n{senders}")), @"v=spf1 mx include:mailgun.org include:spf.messagingengine.com a include:_spf.webhosting.systems -all");
+    insta::assert_snapshot!(spf_with(&format!("spf = [\"a\", \"redirect=_spf.example.net\"]\n{senders}")), @"v=spf1 a include:spf.messagingengine.com include:mailgun.org mx include:_spf.webhosting.systems redirect=_spf.example.net");
+    insta::assert_snapshot!(spf_with(&format!("spf = [\"exp=e.example\"]\n{senders}")), @"v=spf1 exp=e.example include:spf.messagingengine.com include:mailgun.org mx a include:_spf.webhosting.systems");
+    insta::assert_snapshot!(spf_with("spf = [\"include:one.zoho.eu\", \"-all\"]\nsenders.zoho-mail = { region = \"eu\" }\ndkim.zmail = \"unmanaged\""), @"v=spf1 include:one.zoho.eu -all");
+    insta::assert_snapshot!(spf_with("spf = [\"?include:mailgun.org\", \"-all\"]\nsenders.mailgun = { id = \"x\" }"), @"v=spf1 ?include:mailgun.org -all");
+}
+
+#[test]
+fn a_record_that_is_not_composed_is_not_touched() {
+    let sender = "senders.mailgun = { id = \"x\" }";
+    for (spf, record) in [
+        ("spf = \"v=spf1 include:mailgun.org -all\"", "v=spf1 include:mailgun.org -all"),
+        ("spf = \"v=spf1 a ~include:MAILGUN.org -all\"", "v=spf1 a ~include:MAILGUN.org -all"),
+    ] {
+        assert_eq!(spf_with(&format!("{spf}\n{sender}")), format!("{record}\n"), "{spf}");
+    }
+    insta::assert_snapshot!(spf_with(&format!("spf = \"v=spf1 mx -all\"\n{sender}")), @r#"
+    v=spf1 mx -all
+    mailgun needs `include:mailgun.org` in the SPF record, which is written out; add it, or write `spf` as a table or a list: then it is added by itself
+    "#);
+    insta::assert_snapshot!(spf_with(&format!("spf = \"unmanaged\"\n{sender}")), @r#"
+    none
+    mailgun needs `include:mailgun.org` in the SPF record, which is unmanaged; add it, or write `spf` as a table or a list: then it is added by itself
+    "#);
+    insta::assert_snapshot!(spf_with(&format!("spf = \"absent\"\n{sender}")), @r#"
+    none
+    mailgun needs `include:mailgun.org` in the SPF record, which is to be absent; add it, or write `spf` as a table or a list: then it is added by itself
+    "#);
+    insta::assert_snapshot!(spf_with(sender), @r#"
+    none
+    mailgun needs `include:mailgun.org` in the SPF record, which is not configured; add it, or write `spf` as a table or a list: then it is added by itself
+    "#);
+    insta::assert_snapshot!(spf_with("senders = { google-workspace = {}, postmark = { selector = \"2026pm\" } }\nspf = [\"include:_spf.google.com\"]"), @r#"
+    v=spf1 include:_spf.google.com
+    google-workspace signs with the selector google, whose key is not in the configuration; name it: `key` in `senders.google-workspace`, or `dkim.google`
+    postmark signs with the selector 2026pm, whose key is not in the configuration; name it: `key` in `senders.postmark`, or `dkim.2026pm`
+    "#);
+}
+
 #[test]
 fn a_size_limit_of_reports() {
     let rua =
@@ -397,6 +468,8 @@ fn the_removals_that_a_plan_prints_are_read() {
         "[[domains.\"example.com\".records]] name = \"a\\\\.b.example.com.\", type = \"MX\", absent = true",
         "[domains.\"example.com\"] dkim.\"*\" = \"absent\"",
         "[domains.\"example.com\"] spf = \"absent\"",
+        "[domains.\"example.com\"] bimi.default = \"absent\"",
+        "[domains.\"example.com\"] client_settings.imaps = \"absent\"",
         "[domains.\"_x.sub.example.com\"] mx = \"absent\"",
         "[hosts.\"mail.example.com\"] tlsa = \"absent\"\nprovider = \"p\"",
     ] {
@@ -450,4 +523,14 @@ fn ten_thousand_domains() {
     let settings = load_text(&text).unwrap();
     println!("10,000 domains: {:?}", start.elapsed());
     assert_eq!(settings.domains.len(), 10_000);
+}
+
+#[test]
+fn of_very_many_syntax_errors_the_first_are_told() {
+    for (text, count) in [("]\n".repeat(1000), "and 800 more errors"), ("a = 1\n".repeat(1000), "and 800 more errors")]
+    {
+        let diagnostics = load_text(&text).unwrap_err();
+        assert_eq!(diagnostics.len(), 201);
+        assert_eq!(diagnostics.last().map(|last| last.message.as_str()), Some(count));
+    }
 }

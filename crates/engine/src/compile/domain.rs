@@ -1,8 +1,8 @@
 //! One domain's slots.
 
 use mailzone_config::{
-    CaaSetting, DkimSetting, Domain, Located, MailUse as ConfiguredUse, MtaSts, MtaStsHost, MtaStsMode, MtaStsSetting,
-    MxSetting, RecordSetting, Settings, Slot as Wanted, TextOrCname,
+    CaaSetting, DkimSetting, Domain, Located, MailUse as ConfiguredUse, MtaSts, MtaStsMode, MtaStsSetting, MxSetting,
+    RecordSetting, Settings, Slot as Wanted, TextOrCname, WebHost,
 };
 use mailzone_mailauth::{KindId, dkim, dmarc, mta_sts, spf};
 use mailzone_plan::{Allow, Claim, DomainFacts, MailUse, Own, Slot};
@@ -26,7 +26,10 @@ pub(super) fn claims(
     builder.report_authorisation(authorisations);
     builder.mta_sts();
     builder.tls_rpt();
+    builder.bimi();
     builder.caa();
+    builder.client_settings(settings);
+    builder.senders();
     builder.records();
     let mentioned = builder.mentioned;
     DomainFacts {
@@ -62,15 +65,15 @@ pub(super) fn allows(domain: &Domain, today: (i32, u8, u8), out: &mut Vec<Allow>
 }
 
 /// A domain's MTA-STS record id and policy, where it has a policy of its own.
-fn policy_of(domain: &Domain) -> Option<(String, mta_sts::Policy)> {
+pub(super) fn policy_of(domain: &Domain) -> Option<(String, mta_sts::Policy)> {
     match domain.mta_sts.as_ref()?.value.wanted()? {
         MtaStsSetting::Policy(sts) => Some(sts_policy(sts)),
         MtaStsSetting::Cname(_) => None,
     }
 }
 
-struct Builder<'a> {
-    domain: &'a Domain,
+pub(super) struct Builder<'a> {
+    pub(super) domain: &'a Domain,
     out: &'a mut Vec<PlacedClaim>,
     mentioned: Vec<Slot>,
 }
@@ -181,20 +184,10 @@ impl Builder<'_> {
     }
 
     /// The host that serves the policy. Gives the RRsets that have to be visible before the policy is asked for.
-    fn sts_host(&mut self, name: &Name, host: &Located<MtaStsHost>) -> Vec<RRsetKey> {
+    fn sts_host(&mut self, name: &Name, host: &Located<WebHost>) -> Vec<RRsetKey> {
         let slot = Slot::keyed(self.domain.name.clone(), KindId::MtaSts, "host");
-        let (cname, ipv4, ipv6) = match &host.value {
-            MtaStsHost::Cname(target) => (vec![Rdata::Cname(target.clone())], Some(Vec::new()), Some(Vec::new())),
-            MtaStsHost::Addresses { ipv4, ipv6 } => (
-                Vec::new(),
-                ipv4.as_ref().map(|list| list.iter().copied().map(Rdata::A).collect()),
-                ipv6.as_ref().map(|list| list.iter().copied().map(Rdata::Aaaa).collect()),
-            ),
-        };
         let mut keys = Vec::new();
-        let sets = [(RecordType::CNAME, Some(cname)), (RecordType::A, ipv4), (RecordType::AAAA, ipv6)];
-        for (rtype, want) in sets {
-            let Some(want) = want else { continue };
+        for (rtype, want) in web_host(&host.value) {
             if !want.is_empty() {
                 keys.push(RRsetKey { name: name.clone(), rtype });
             }
@@ -247,8 +240,8 @@ impl Builder<'_> {
     }
 
     /// A slot whose name is its own: TXT there, or a CNAME, never both.
-    #[expect(clippy::too_many_arguments, reason = "the parts of one slot, named at each of the four callers")]
-    fn text_or_cname(
+    #[expect(clippy::too_many_arguments, reason = "the parts of one slot, named at each of the callers")]
+    pub(super) fn text_or_cname(
         &mut self,
         slot: Slot,
         owner: &Name,
@@ -270,13 +263,13 @@ impl Builder<'_> {
         }
     }
 
-    fn mention(&mut self, kind: KindId, key: Option<&str>) -> Slot {
+    pub(super) fn mention(&mut self, kind: KindId, key: Option<&str>) -> Slot {
         let slot = Slot { domain: self.domain.name.clone(), kind, key: key.map(str::to_owned) };
         self.mentioned.push(slot.clone());
         slot
     }
 
-    fn push(
+    pub(super) fn push(
         &mut self,
         slot: Slot,
         owner: Name,
@@ -328,8 +321,8 @@ fn is_enforced(text: &str) -> bool {
 }
 
 /// The RRsets of the selectors that verify mail: wanted and not revoked.
-fn live_selectors(domain: &Domain) -> impl Iterator<Item = RRsetKey> {
-    domain.dkim.iter().filter_map(|(selector, setting)| {
+pub(super) fn live_selectors(domain: &Domain) -> impl Iterator<Item = RRsetKey> {
+    let own = domain.dkim.iter().filter_map(|(selector, setting)| {
         let rtype = match setting.value.wanted()? {
             DkimSetting::Cname(_) => RecordType::CNAME,
             DkimSetting::Key(key) if is_revoked(&key.text) => return None,
@@ -337,11 +330,26 @@ fn live_selectors(domain: &Domain) -> impl Iterator<Item = RRsetKey> {
         };
         let name = domain.name.prepend(&format!("{selector}._domainkey")).ok()?;
         Some(RRsetKey { name, rtype })
-    })
+    });
+    own.chain(super::senders::keys(domain))
+}
+
+/// The RRsets of a host that is asked over HTTPS; a CNAME stands alone.
+pub(super) fn web_host(host: &WebHost) -> Vec<(RecordType, Vec<Rdata>)> {
+    let (cname, ipv4, ipv6) = match host {
+        WebHost::Cname(target) => (vec![Rdata::Cname(target.clone())], Some(Vec::new()), Some(Vec::new())),
+        WebHost::Addresses { ipv4, ipv6 } => (
+            Vec::new(),
+            ipv4.as_ref().map(|list| list.iter().copied().map(Rdata::A).collect()),
+            ipv6.as_ref().map(|list| list.iter().copied().map(Rdata::Aaaa).collect()),
+        ),
+    };
+    let sets = [(RecordType::CNAME, Some(cname)), (RecordType::A, ipv4), (RecordType::AAAA, ipv6)];
+    sets.into_iter().filter_map(|(rtype, want)| Some((rtype, want?))).collect()
 }
 
 /// The TXT and the CNAME values wanted; `None` where the slot is left alone.
-fn text_or_cname(setting: &Wanted<TextOrCname>) -> Option<(Vec<Rdata>, Vec<Rdata>)> {
+pub(super) fn text_or_cname(setting: &Wanted<TextOrCname>) -> Option<(Vec<Rdata>, Vec<Rdata>)> {
     match setting {
         Wanted::Unmanaged => None,
         Wanted::Absent => Some((Vec::new(), Vec::new())),
@@ -366,10 +374,10 @@ fn sts_policy(sts: &MtaSts) -> (String, mta_sts::Policy) {
 }
 
 /// Whether a key record's text says that the key is gone.
-fn is_revoked(text: &str) -> bool {
+pub(super) fn is_revoked(text: &str) -> bool {
     dkim::KeyRecord::parse(text).is_ok_and(|record| record.key == dkim::Key::Revoked)
 }
 
-fn text(value: &str) -> Rdata {
+pub(super) fn text(value: &str) -> Rdata {
     Rdata::Txt(Txt::from_text(value))
 }

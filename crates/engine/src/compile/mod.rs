@@ -3,6 +3,8 @@
 mod domain;
 mod host;
 mod reports;
+mod senders;
+mod subject;
 
 use std::collections::HashMap;
 
@@ -10,6 +12,8 @@ use mailzone_config::Settings;
 use mailzone_mailauth::Finding;
 use mailzone_plan::{Allow, Claim, DomainFacts, Slot, Target};
 use mailzone_record::{Name, RRsetKey};
+
+pub use subject::{judged, sender};
 
 /// What a configuration asks for.
 #[derive(Debug)]

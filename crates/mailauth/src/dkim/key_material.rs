@@ -303,6 +303,8 @@ struct Scan {
 impl Scan {
     fn line(&mut self, line: &str, number: usize) -> Result<(), KeyMaterialError> {
         let mut rest = line;
+        // How much of the line stands behind what was looked through for quotes.
+        let mut unseen = line.len();
         if self.depth == 0 && !line.trim_start().starts_with(['"', ')', ';']) && !line.trim().is_empty() {
             // A new owner name, or a new record: strings alone on a line go on with the record before.
             self.finish();
@@ -322,8 +324,13 @@ impl Scan {
                     continue;
                 }
                 _ => {
-                    if let Some(error) = typographic(rest.split(['"', ';']).next().unwrap_or(rest), number) {
-                        return Err(error);
+                    // Once for all words up to the next string: the line may have very many.
+                    if rest.len() <= unseen {
+                        let words = rest.split(['"', ';']).next().unwrap_or(rest);
+                        if let Some(error) = typographic(words, number) {
+                            return Err(error);
+                        }
+                        unseen = rest.len() - words.len();
                     }
                     let end = rest
                         .find(|c: char| c.is_whitespace() || matches!(c, '"' | '(' | ')' | ';'))
@@ -402,6 +409,19 @@ mod tests {
 
     fn message(text: &str) -> String {
         parse(text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn typographic_quotes_are_found_behind_words_and_strings() {
+        for text in [
+            "s TXT ( \u{201c}v=DKIM1\u{201d} \"x\"",
+            "s TXT \"v=DKIM1; \" \u{201c}p=\u{201d}",
+            "s TXT \"v=DKIM1; \"\u{201c}p=\u{201d}",
+            "s (a(b \u{201d}) \"x\"",
+            "s \"a\" b \"c\" d\u{2019}",
+        ] {
+            assert!(matches!(parse(text), Err(E::TypographicQuote { .. })), "{text}");
+        }
     }
 
     #[test]

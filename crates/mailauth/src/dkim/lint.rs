@@ -3,8 +3,10 @@
 use mailzone_record::{Name, Rdata, Txt};
 
 use super::key::{Encoding, KeyError, PublicKey, RsaKey};
-use super::record::{Key, KeyRecord, RecordErrorKind};
+use super::key_material::{self, KeyMaterialError};
+use super::record::{Key, KeyRecord, RecordError, RecordErrorKind};
 use crate::finding::{Finding, Severity};
+use crate::tag_list::TagList;
 use crate::txt;
 
 pub(super) fn lint(owner: &Name, values: &[&Rdata]) -> Vec<Finding> {
@@ -36,11 +38,35 @@ pub(super) fn lint(owner: &Name, values: &[&Rdata]) -> Vec<Finding> {
                     }
                     _ => ("DKIM-01", "publish the key again from the signer's own output"),
                 };
-                found.add(code, Severity::Error, error.to_string(), remedy, "RFC 6376 section 3.6.1");
+                let (message, remedy) = mistake(&text, &error).unwrap_or_else(|| (error.to_string(), remedy));
+                found.add(code, Severity::Error, message, remedy, "RFC 6376 section 3.6.1");
             }
         }
     }
     found.list
+}
+
+/// A mistake that is known by its traces says more than what the grammar missed.
+fn mistake(text: &str, error: &RecordError) -> Option<(String, &'static str)> {
+    if let Some(quote) = txt::typographic_quote(text) {
+        let message = format!("the quotes of a word processor (`{quote}`) are a part of the record");
+        return Some((message, "write the text without them; in a zone file put plain quotes (`\"`) around it"));
+    }
+    match error.kind {
+        RecordErrorKind::NoKey if !text.contains(';') || text.trim_end().ends_with(';') => {
+            let one = TagList::parse(text).tags.len() == 1;
+            let message = "`p` is missing: a zone file takes what stands behind a `;` without quotes for a comment";
+            one.then(|| (message.to_owned(), "put the whole text into plain quotes (`\"`)"))
+        }
+        // A key that was cut off, or that lost its `+`.
+        RecordErrorKind::Base64(_) | RecordErrorKind::Key(_) => match key_material::parse(text) {
+            Err(better @ (KeyMaterialError::CutOff { .. } | KeyMaterialError::LostPlus(_))) => {
+                Some((better.to_string(), "publish the key again from the signer's own output"))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }
 
 struct Findings {

@@ -1,8 +1,10 @@
-//! DKIM key records (RFC 6376, RFC 8301, RFC 8463).
+//! DKIM key records and signatures (RFC 6376, RFC 8301, RFC 8463).
 //!
 //! Keys are read from their DER so that the same key in another spelling is never a change, and another
-//! key under the same selector always is. Nothing here signs or verifies.
+//! key under the same selector always is. [`verify()`] tests the signatures of a message, with the primitives of
+//! cryptography from outside.
 
+mod canonical;
 mod der;
 mod difference;
 mod key;
@@ -11,15 +13,26 @@ mod lint;
 pub mod paste;
 mod record;
 mod selector;
+mod signature;
+mod signature_error;
 #[cfg(test)]
 mod tests;
+mod verify;
+mod verify_outcome;
 
 use mailzone_record::{Name, Rdata, RecordType, Txt};
 
+pub use self::canonical::{BodyHash, Canonicalisation, Coverage};
 pub use self::der::DerError;
 pub use self::key::{Base64Error, Encoding, KeyError, KeyType, PublicKey, RsaKey};
 pub use self::record::{Key, KeyRecord, RecordError, RecordErrorKind};
 pub use self::selector::{SelectorError, missing_underscore, selector_name, selector_of};
+pub use self::signature::{Algorithm, SIGNATURE_FIELD, SIGNATURE_OCTETS, Signature, signatures};
+pub use self::signature_error::{SignatureError, SignatureErrorKind};
+pub use self::verify::{
+    CLOCK_SKEW, KEY_RECORDS, Primitives, RSA_BITS_LEAST, RSA_BITS_MOST, SIGNATURES, key_names, verify,
+};
+pub use self::verify_outcome::{DkimResult, Reason, Verified};
 use crate::finding::Finding;
 use crate::kind::{Difference, Equality, Kind, KindId, LiveSlot, Recognition};
 use crate::txt;

@@ -249,6 +249,31 @@ fn lints() {
     assert_eq!(codes(&[pkcs1["a"].as_str().unwrap()]), ["DKIM-21"]);
 }
 
+/// What people copy from tutorials: each is found, and called by its name.
+#[test]
+fn mistakes_of_tutorials() {
+    let said = |text: &str| {
+        let found = Dkim.lint(&owner(), &[&rdata(text)]);
+        found.into_iter().map(|f| format!("{} {} [{}]\n", f.code, f.message, f.remedy)).collect::<String>()
+    };
+    let p = key::encode_base64(&rsa_key(1024, 0x11).to_octets());
+    let plus = key::encode_base64(&rsa_key(1024, 0xfb).to_octets());
+    assert!(p.len() == 216 && plus.contains('+'));
+    insta::assert_snapshot!([
+        said(&format!("v=DKIM1; k=rsa; p={}", &p[..215])),
+        said(&format!("v=DKIM1; k=rsa; p={}", plus.replace('+', " "))),
+        said(&format!("\u{201c}v=DKIM1; k=rsa; p={p}\u{201d}")),
+        said("v=DKIM1"),
+        said("k=rsa;"),
+    ].concat(), @r#"
+    DKIM-01 the key is cut off: 215 base64 characters are here, at least 1 more octets belong to it; copy all of it, every quoted part too [publish the key again from the signer's own output]
+    DKIM-01 the key lost its `+`: 43 blanks stand in their place, as after a web form; copy it again from the source [publish the key again from the signer's own output]
+    DKIM-01 the quotes of a word processor (`“`) are a part of the record [write the text without them; in a zone file put plain quotes (`"`) around it]
+    DKIM-01 `p` is missing: a zone file takes what stands behind a `;` without quotes for a comment [put the whole text into plain quotes (`"`)]
+    DKIM-01 `p` is missing: a zone file takes what stands behind a `;` without quotes for a comment [put the whole text into plain quotes (`"`)]
+    "#);
+}
+
 #[test]
 fn weak_exponent() {
     let numbers = [der::unsigned(&[0x91; 128]), der::unsigned(&[3])].concat();

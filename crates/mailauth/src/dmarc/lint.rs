@@ -2,12 +2,16 @@
 
 use mailzone_record::{Name, Rdata};
 
-use super::problem::NotDmarc;
+use super::problem::{NotDmarc, ProblemKind};
 use super::record::{Policy, Psd, Reading, Record};
 use crate::finding::{Finding, Severity};
 use crate::txt;
 
 const GRAMMAR: &str = "RFC 9989 section 4.7";
+
+const QUOTE: &str = "put the whole text into plain quotes (`\"`)";
+const NOTHING_FOLLOWS: &str =
+    "nothing follows `v=DMARC1`: a zone file takes what stands behind a `;` without quotes for a comment";
 
 pub(super) fn lint(owner: &Name, values: &[&Rdata]) -> Vec<Finding> {
     let subject = txt::subject(owner);
@@ -18,26 +22,33 @@ pub(super) fn lint(owner: &Name, values: &[&Rdata]) -> Vec<Finding> {
         match Record::parse_with_problems(&text) {
             Ok((record, problems)) => {
                 records += 1;
+                let bare = text.trim_end_matches([';', ' ']) == "v=DMARC1";
                 found.extend(problems.iter().map(|problem| {
-                    let (code, message) = (problem.code(), problem.to_string());
-                    let (remedy, reference) = (problem.remedy(), problem.reference());
+                    let (code, reference) = (problem.code(), problem.reference());
+                    let (message, remedy) = match problem.kind {
+                        ProblemKind::MissingPolicy if bare => (NOTHING_FOLLOWS.to_owned(), QUOTE),
+                        _ => (problem.to_string(), problem.remedy()),
+                    };
                     Finding::new(code, problem.severity(), subject.clone(), message, remedy, reference)
                 }));
                 advice(&subject, &record, &mut found);
             }
             Err(error) if error == NotDmarc::VersionNotFirst || txt::is_near(&text, "DMARC1") => {
-                let remedy = "begin the record with `v=DMARC1;`, exactly so";
-                found.push(Finding::new(
-                    "DMARC-02",
-                    Severity::Error,
-                    subject.clone(),
-                    error.to_string(),
-                    remedy,
-                    GRAMMAR,
-                ));
+                let (message, remedy) = match txt::typographic_quote(&text) {
+                    Some(quote) => {
+                        (format!("the quotes of a word processor (`{quote}`) are a part of the record"), QUOTE)
+                    }
+                    None => (error.to_string(), "begin the record with `v=DMARC1;`, exactly so"),
+                };
+                found.push(Finding::new("DMARC-02", Severity::Error, subject.clone(), message, remedy, GRAMMAR));
             }
             Err(_) => {}
         }
+    }
+    if let Some(target) = txt::cname(values).filter(|target| is_default_record(target)) {
+        let message = format!("an alias of {target}, the hosting service's default record: its policy is in force");
+        let remedy = "replace the CNAME by a TXT record of your own";
+        found.push(Finding::new("DMARC-24", Severity::Warning, subject.clone(), message, remedy, GRAMMAR));
     }
     if records > 1 {
         let message = format!("{records} DMARC records at one name: receivers discard all of them");
@@ -50,6 +61,14 @@ pub(super) fn lint(owner: &Name, values: &[&Rdata]) -> Vec<Finding> {
         found.push(Finding::new("DMARC-02", Severity::Error, subject, message, remedy, "RFC 9989 section 4.1"));
     }
     found
+}
+
+/// Whether a name is the default record that a hosting service points its customers' `_dmarc` to: `dmarc.ionos.de`
+/// and its like in other countries.
+fn is_default_record(target: &Name) -> bool {
+    let labels: Vec<String> =
+        target.labels().map(|label| String::from_utf8_lossy(label).to_ascii_lowercase()).collect();
+    matches!(labels.as_slice(), [service, host, ..] if service == "dmarc" && host == "ionos")
 }
 
 /// What is allowed and yet unwise.

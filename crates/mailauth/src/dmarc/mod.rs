@@ -1,11 +1,16 @@
 //! DMARC policy records (RFC 9989; RFC 7489 for receivers of the earlier generation).
 //!
 //! A record is read as an RFC 9989 receiver reads it, and compared so that two records are alike only if
-//! receivers of both generations cannot tell them apart. The organizational domain, which needs look-ups,
-//! is nowhere decided here.
+//! receivers of both generations cannot tell them apart. How a receiver of either generation finds the record
+//! of an author domain and what it makes of a message is [`evaluate()`], over DNS answers.
 
+mod alignment;
 mod difference;
+mod discovery;
+mod evaluate;
+mod external;
 mod lint;
+mod organizational;
 mod problem;
 mod record;
 #[cfg(test)]
@@ -13,6 +18,11 @@ mod tests;
 
 use mailzone_record::{Name, Rdata, RecordType};
 
+pub use self::alignment::{Aligned, aligned};
+pub use self::discovery::{Applied, Discovery, DiscoveryProblem, Disposition, Effective, Modes, Place, discover};
+pub use self::evaluate::{Authentication, Checked, DmarcResult, Evaluation, Mechanism, Outcome, Request, evaluate};
+pub use self::external::{Consent, report_authorisation};
+pub use self::organizational::{Found, Organizational, Reader, Visit, WALK, organizational_domain};
 pub use self::problem::{NotDmarc, Problem, ProblemKind};
 pub use self::record::{Alignment, FailureOption, Fault, Field, Policy, Psd, Reading, Record};
 use crate::finding::Finding;

@@ -296,11 +296,26 @@ fn lints() {
         (&["v=DMARC1; p=none; P=none; rua=mailto:a@example.com"], &["DMARC-20"]),
         (&["v=DMARC1; p=none; rua=mailto:a@x.example,mailto:b@x.example,mailto:c@x.example"], &["DMARC-22"]),
         (&["CNAME x.example"], &[]),
+        (&["CNAME dmarc.IONOS.de"], &["DMARC-24"]),
         (&["other"], &[]),
     ] {
         assert_eq!(codes(at, texts), expected, "{texts:?}");
     }
     assert_eq!(codes("example.com", &["v=DMARC1; p=none; rua=mailto:a@example.com"]), ["DMARC-02"]);
+}
+
+/// What people copy from tutorials: each is found, and called by its name.
+#[test]
+fn mistakes_of_tutorials() {
+    let said = |text: &str| {
+        let found = Dmarc.lint(&owner(), &[&rdata(text)]);
+        found.into_iter().map(|f| format!("{} {} [{}]\n", f.code, f.message, f.remedy)).collect::<String>()
+    };
+    insta::assert_snapshot!([said("\u{201e}v=DMARC1; p=reject\u{201c}"), said("v=DMARC1")].concat(), @r#"
+    DMARC-02 the quotes of a word processor (`„`) are a part of the record [put the whole text into plain quotes (`"`)]
+    DMARC-04 nothing follows `v=DMARC1`: a zone file takes what stands behind a `;` without quotes for a comment [put the whole text into plain quotes (`"`)]
+    DMARC-06 no `rua`: nobody reports what fails [add `rua=mailto:…`]
+    "#);
 }
 
 #[test]

@@ -9,8 +9,9 @@ use super::compare::{End, Meaning, covers};
 use super::network::{Coverage, Network};
 use super::parse::{is_candidate, is_near_miss};
 use super::record::{Mechanism, Modifier, Qualifier, Record, TermKind};
-use super::{Side, SpfErrorKind};
+use super::{Side, SpfError, SpfErrorKind};
 use crate::finding::{Finding, Severity};
+use crate::txt;
 
 /// Blocks that no client on the Internet has (IANA special-purpose registries).
 const SPECIAL: &[(IpAddr, u8, &str)] = &[
@@ -48,8 +49,9 @@ pub(super) fn lint(owner: &Name, values: &[&Rdata]) -> Vec<Finding> {
             Rdata::Txt(txt) if is_near_miss(&txt.joined()) => {
                 let reason = Record::parse(txt.joined()).err().and_then(|errors| errors.into_iter().next());
                 if let Some(reason) = reason {
+                    let (reason, remedy) = near_miss(txt, &reason);
                     let message = format!("a text like SPF that is none: {reason}");
-                    found.error("SPF-26", message, &reason.remedy, "RFC 7208 section 4.5");
+                    found.error("SPF-26", message, remedy, "RFC 7208 section 4.5");
                 }
             }
             other if other.rtype() == RecordType::SPF => found.warning(
@@ -80,6 +82,20 @@ pub(super) fn lint(owner: &Name, values: &[&Rdata]) -> Vec<Finding> {
         one(owner, record, errors.is_empty(), &mut found);
     }
     found.list
+}
+
+/// Why receivers do not select a text, and what to do: mistakes that are known by their traces, before what the
+/// grammar missed.
+fn near_miss<'a>(txt: &Txt, error: &'a SpfError) -> (String, &'a str) {
+    if let Some(quote) = txt::typographic_quote(&String::from_utf8_lossy(&txt.joined())) {
+        let reason = format!("the quotes of a word processor (`{quote}`) are a part of it");
+        return (reason, "write the text without them; in a zone file put plain quotes (`\"`) around it");
+    }
+    if txt::is_split_at_blanks(txt) {
+        let reason = "it was written without quotes, cut at each blank, and is read without any blank";
+        return (reason.to_owned(), "put the whole text into plain quotes (`\"`)");
+    }
+    (error.to_string(), &error.remedy)
 }
 
 /// `SPF-03`. The message has no count: a record that was over the limit and stays there is found with
@@ -155,7 +171,9 @@ fn end(record: &Record, meaning: &Meaning, whole: bool, found: &mut Findings) {
             found.error("SPF-07", "`all` lets everybody send", "end in `~all` or `-all`", "RFC 7208 section 5.1");
         }
         Some(Qualifier::Neutral) => {
-            found.warning("SPF-10", "`?all` says nothing", "end in `~all` or `-all`", "RFC 7208 section 5.1");
+            let message = "`?all` is neutral, no fail: unknown senders are treated as if there were no SPF";
+            let remedy = "end in `~all` (softfail) or `-all` (fail)";
+            found.warning("SPF-10", message, remedy, "RFC 7208 section 2.6.2");
         }
         Some(_) => {}
         // A term that could not be read may be the end.
@@ -381,6 +399,37 @@ mod tests {
         assert_eq!(codes(&two), "01");
         let old = mailzone_record::Opaque::Wire { rtype: RecordType::SPF, data: Box::default() };
         assert_eq!(codes(&[Rdata::Opaque(old)]), "19");
+    }
+
+    /// What people copy from tutorials: each is found, and called by its name.
+    #[test]
+    fn mistakes_of_tutorials() {
+        let owner = Name::parse("example.com").unwrap();
+        let said = |txt: Txt| {
+            let found = lint(&owner, &[&Rdata::Txt(txt)]);
+            found.into_iter().map(|f| format!("{} {} [{}]\n", f.code, f.message, f.remedy)).collect::<String>()
+        };
+        let text = |text: &str| said(Txt::from_text(text));
+        let unquoted = ["v=spf1", "mx", "-all"].map(|word| word.as_bytes().into()).to_vec();
+        insta::assert_snapshot!([
+            text("v=spf1 mx redirect:_spf.example.net"),
+            text("v=spf1 ipv4:192.0.3.1 -all"),
+            text("v=spf1 ip4:192.0.3.256 -all"),
+            text("v=spf1 mx ?all"),
+            text("\u{201c}v=spf1 mx -all\u{201d}"),
+            text("v=spf1 mx \u{2013}all"),
+            said(Txt::from_strings(unquoted).unwrap()),
+        ].concat(), @r#"
+        SPF-02 syntax error at octet 11: `redirect` is a modifier: it takes `=`, not `:`; receivers answer permerror [write `redirect=_spf.example.net`]
+        SPF-02 syntax error at octet 8: no mechanism is called `ipv4`; receivers answer permerror [write `ip4:192.0.3.1`]
+        SPF-02 syntax error at octet 12: `192.0.3.256` is not an IPv4 address: `256` is over 255; receivers answer permerror [each of the four numbers is 0 to 255]
+        SPF-10 `?all` is neutral, no fail: unknown senders are treated as if there were no SPF [end in `~all` (softfail) or `-all` (fail)]
+        SPF-26 a text like SPF that is none: the quotes of a word processor (`“`) are a part of it [write the text without them; in a zone file put plain quotes (`"`) around it]
+        SPF-02 syntax error at octet 11: a typographic dash `–`; receivers answer permerror [write the hyphen `-`]
+        SPF-21 characters that are not printable ASCII, or quotes [write the record anew, without copying it from a page]
+        SPF-26 a text like SPF that is none: it was written without quotes, cut at each blank, and is read without any blank [put the whole text into plain quotes (`"`)]
+        "#);
+        assert_eq!(text("v=spf1 mx -all"), "");
     }
 
     proptest! {

@@ -123,10 +123,9 @@ pub(crate) fn shown(plan: &ZonePlan) -> String {
     lines.collect()
 }
 
-/// Code, effect and message of findings, those apart that every plan has.
+/// Code, effect and message of findings.
 pub(crate) fn told(findings: &[Finding]) -> String {
-    let lines = findings.iter().filter(|finding| finding.code != "UNCHECKED");
-    lines.map(|f| format!("{} {:?} {:?}: {}\n", f.code, f.severity, f.effect, f.message)).collect()
+    findings.iter().map(|f| format!("{} {:?} {:?}: {}\n", f.code, f.severity, f.effect, f.message)).collect()
 }
 
 /// What a service holds after these changes.

@@ -11,7 +11,7 @@ use mailzone_plan::stops;
 const LONG_SENTENCE: usize = 800;
 
 /// A finding: what is wrong and where, then what to do.
-pub(super) fn finding(page: &mut Page, finding: &Finding, indent: usize, shown: &impl Fn(&str) -> String) {
+pub(crate) fn finding(page: &mut Page, finding: &Finding, indent: usize, shown: &impl Fn(&str) -> String) {
     let (label, word) = word(finding);
     let line = Line::new(indent)
         .put(label, word)

@@ -2,10 +2,10 @@
 //!
 //! None of them is believed: each is tried ([`super::trial`]) before it is written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mailzone_mailauth::{KindId, Recognition, dkim, dmarc, kind, tls_rpt};
-use mailzone_record::{Caa, Mx, Name, Rdata, RecordType, Tlsa};
+use mailzone_mailauth::{KindId, Recognition, bimi, dkim, dmarc, kind, tls_rpt};
+use mailzone_record::{Caa, Mx, Name, Rdata, RecordType, Srv, Tlsa};
 
 use super::toml::{key, layout, list, string};
 
@@ -13,7 +13,8 @@ use super::toml::{key, layout, list, string};
 pub(super) fn of_slot(kind: KindId, part: Option<&str>, rtype: RecordType, values: &[&Rdata]) -> Vec<String> {
     if let (RecordType::CNAME, [Rdata::Cname(target)]) = (rtype, values) {
         let name = match (kind, part) {
-            (KindId::Dkim, Some(selector)) => format!("dkim.{}", key(selector)),
+            (KindId::ClientSettings, Some(host)) => return client_host(host, target),
+            (KindId::Dkim | KindId::Bimi, Some(selector)) => format!("{kind}.{}", key(selector)),
             _ => kind.as_str().to_owned(),
         };
         return vec![format!("{name} = {{ cname = {} }}", string(&target.to_string()))];
@@ -31,6 +32,11 @@ pub(super) fn of_slot(kind: KindId, part: Option<&str>, rtype: RecordType, value
         // What the policy says is no matter of the DNS.
         KindId::MtaSts => text().map(|_| vec!["mta_sts = \"unmanaged\"".to_owned()]).unwrap_or_default(),
         KindId::ReportAuthorisation if part == Some("*") => vec!["report_authorisation = \"wildcard\"".to_owned()],
+        KindId::Bimi => match (part, text()) {
+            (Some(selector), Some(text)) => bimi_forms(selector, &text),
+            _ => Vec::new(),
+        },
+        KindId::ClientSettings => part.map(|service| client_settings(service, rtype, values)).unwrap_or_default(),
         KindId::Caa => caa(values),
         _ => Vec::new(),
     }
@@ -67,7 +73,7 @@ pub(super) fn left_over(id: KindId, line: &str, values: &[&Rdata]) -> usize {
             let tag = format!("{} = [", caa.tag.to_ascii_lowercase());
             line.contains(&format!("{{ {tag}")) || line.contains(&format!(", {tag}"))
         }
-        (KindId::Mx | KindId::Dkim, _) | (_, Rdata::Cname(_)) => true,
+        (KindId::Mx | KindId::Dkim | KindId::ClientSettings, _) | (_, Rdata::Cname(_)) => true,
         _ => kind(id).is_some_and(|kind| kind.recognise(value) == Recognition::Candidate),
     };
     values.len() - values.iter().filter(ours).count()
@@ -150,6 +156,72 @@ fn tls_rpt_forms(text: &str) -> Vec<String> {
         format!("tls_rpt = {{ rua = {} }}", list(&uris))
     });
     table.into_iter().chain([literal]).collect()
+}
+
+fn bimi_forms(selector: &str, text: &str) -> Vec<String> {
+    let selector = format!("bimi.{}", key(selector));
+    let literal = format!("{selector} = {}", string(text));
+    let record = bimi::Record::parse(text).ok().filter(|record| record.extensions.is_empty());
+    let table = record.map(|record| {
+        let mut keys = vec![format!("logo = {}", string(&record.logo))];
+        if !record.evidence.is_empty() {
+            keys.push(format!("evidence = {}", string(&record.evidence)));
+        }
+        if record.preference == bimi::Preference::Personal {
+            keys.push("preference = \"personal\"".to_owned());
+        }
+        if !record.local_parts.is_empty() {
+            keys.push(format!("local_parts = {}", list(&record.local_parts)));
+        }
+        format!("{selector} = {{ {} }}", keys.join(", "))
+    });
+    table.into_iter().chain([literal]).collect()
+}
+
+/// A CNAME at `autoconfig` or `autodiscover`; beside the latter there may be an SRV record.
+fn client_host(host: &str, target: &Name) -> Vec<String> {
+    let cname = format!("client_settings.{host}.cname = {}", name(target));
+    if host == "autoconfig" { vec![format!("client_settings.{host} = {}", name(target)), cname] } else { vec![cname] }
+}
+
+/// SRV of a service, or addresses of a host.
+fn client_settings(service: &str, rtype: RecordType, values: &[&Rdata]) -> Vec<String> {
+    let line = |key: &str, value: String| vec![format!("client_settings.{key} = {value}")];
+    let addresses =
+        || list(&values.iter().map(ToString::to_string).collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+    match rtype {
+        RecordType::A => return line(&format!("{service}.ipv4"), addresses()),
+        RecordType::AAAA => return line(&format!("{service}.ipv6"), addresses()),
+        RecordType::SRV => {}
+        _ => return Vec::new(),
+    }
+    let mut servers: Vec<&Srv> = values.iter().filter_map(|value| as_srv(value)).collect();
+    servers.sort_by(|a, b| (a.priority, &a.target, a.port).cmp(&(b.priority, &b.target, b.port)));
+    let plain = |srv: &Srv| string(&format!("{}:{}", srv.target.to_text_without_dot(), srv.port));
+    let table = |srv: &&Srv| {
+        let Srv { priority, weight, port, target } = srv;
+        format!("{{ host = {}, port = {port}, priority = {priority}, weight = {weight} }}", name(target))
+    };
+    match (service, servers.as_slice()) {
+        (_, [srv]) if srv.target.is_root() => line(service, "\"none\"".to_owned()),
+        ("autodiscover", [srv]) => line("autodiscover.srv", plain(srv)),
+        (_, [srv]) if (srv.priority, srv.weight) == (0, 1) => line(service, plain(srv)),
+        (_, [srv]) => line(service, table(srv)),
+        _ => line(service, layout(&servers.iter().map(table).collect::<Vec<_>>())),
+    }
+}
+
+/// A calendar or address book server with the path that stands beside its record.
+pub(super) fn with_path(service: &str, values: &[&Rdata], path: &str) -> Option<String> {
+    let [Rdata::Srv(Srv { priority: 0, port, target, .. })] = values else { return None };
+    Some(format!("client_settings.{service} = {{ host = {}, port = {port}, path = {} }}", name(target), string(path)))
+}
+
+fn as_srv<'a>(value: &&'a Rdata) -> Option<&'a Srv> {
+    match value {
+        Rdata::Srv(srv) => Some(srv),
+        _ => None,
+    }
 }
 
 /// The tags that a key stands for; a tag with a value that cannot be written stays foreign as a whole.

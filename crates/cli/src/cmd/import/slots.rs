@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use mailzone_mailauth::client_settings;
 use mailzone_mailauth::{Finding, KINDS, KindId, Recognition, Severity, kind};
 use mailzone_provider::{Access, Capabilities, Snapshot, Zone};
 use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Tlsa};
 
 use super::forms;
+use super::senders;
 use super::toml::{comment, key, layout, string};
 use super::trial::{Live, Unfit, plans_to_nothing};
 
@@ -123,7 +125,14 @@ impl Import<'_> {
                     continue;
                 }
                 let table = tables_of.entry(domain.clone()).or_default();
+                let path = path_beside(kind.id(), set, found);
+                if kind.id() == KindId::ClientSettings && set.rtype == RecordType::TXT {
+                    // Its server's record says it too.
+                    continue;
+                }
+                let with_path = path.and_then(|path| forms::with_path(slot.key.as_deref()?, &values, &path));
                 let forms = forms::of_slot(kind.id(), slot.key.as_deref(), set.rtype, &values);
+                let forms = with_path.iter().cloned().chain(forms);
                 let live = Live { zone: &found.zone, snapshot: &found.snapshot, capabilities: &found.capabilities };
                 let mut unfit = Unfit::Other;
                 let held = forms.into_iter().find_map(|form| {
@@ -143,7 +152,15 @@ impl Import<'_> {
                             table.notes.insert(policy_note(&domain, &values));
                         }
                         taken.insert(set.key(), forms::left_over(kind.id(), &form, &values));
-                        table.keys.insert((kind.id(), slot.key), form);
+                        if with_path.as_ref() == Some(&form) {
+                            taken.insert(RRsetKey { name: set.name.clone(), rtype: RecordType::TXT }, 0);
+                        }
+                        let part = match kind.id() {
+                            // Several sets are one service.
+                            KindId::ClientSettings => form.split(" = ").next().map(str::to_owned),
+                            _ => slot.key,
+                        };
+                        table.keys.insert((kind.id(), part), form);
                     }
                     None => {
                         let what = unheld(set, kind.id(), &unfit);
@@ -152,6 +169,12 @@ impl Import<'_> {
                     }
                 }
             }
+        }
+        for (domain, table) in tables_of.iter_mut().filter(|(domain, _)| is_domain(domain)) {
+            let head = format!("[domains.{}]\nprovider = \"p\"\n", name_key(domain));
+            let live = Live { zone: &found.zone, snapshot: &found.snapshot, capabilities: &found.capabilities };
+            let described = senders::recognise(domain, &head, &mut table.keys, live);
+            taken.extend(described.into_iter().map(|key| (key, 0)));
         }
         for (name, ports) in tlsa {
             for (port, records) in &ports {
@@ -361,6 +384,16 @@ fn is_of_the_service(set: &RRset, apex: &Name) -> bool {
     derived.contains(&set.rtype) || (set.rtype == RecordType::NS && set.name == *apex)
 }
 
+/// The path beside the record of a calendar or address book server (RFC 6764 section 4).
+fn path_beside(kind: KindId, set: &RRset, found: &Found) -> Option<String> {
+    let is_server = kind == KindId::ClientSettings && set.rtype == RecordType::SRV;
+    let beside = found.snapshot.get(&set.name, RecordType::TXT).filter(|_| is_server)?;
+    match beside.values.as_slice() {
+        [value] if beside.protection.is_none() => client_settings::path(&value.rdata),
+        _ => None,
+    }
+}
+
 /// The host and port of a set of TLSA records, if it is one over TCP.
 fn tlsa_at(set: &RRset) -> Option<(Name, u16)> {
     let slot =
@@ -385,6 +418,7 @@ fn near_miss(set: &RRset, values: &[&Rdata]) -> Option<String> {
         ["_dmarc", ..] => KindId::Dmarc,
         ["_mta-sts", ..] => KindId::MtaSts,
         ["_smtp", "_tls"] => KindId::TlsRpt,
+        [_, "_bimi"] => KindId::Bimi,
         [first, ..] if !first.starts_with('_') => KindId::Spf,
         _ => return None,
     };

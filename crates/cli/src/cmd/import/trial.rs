@@ -9,6 +9,9 @@ use mailzone_plan::{Claim, DomainFacts, ZoneInput, plan_zone};
 use mailzone_provider::{Capabilities, Snapshot, Zone};
 use mailzone_record::{Name, Rdata};
 
+/// The provider that trials name.
+pub(super) const PROVIDER: &str = "[providers.p]\ntype = \"zonefile\"\ndirectory = \".\"\n";
+
 /// A zone as it is.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Live<'a> {
@@ -30,7 +33,6 @@ pub(super) enum Unfit {
 ///
 /// The tables name the provider `p`.
 pub(super) fn plans_to_nothing(tables: &str, live: Live<'_>) -> Result<Vec<Finding>, Unfit> {
-    const PROVIDER: &str = "[providers.p]\ntype = \"zonefile\"\ndirectory = \".\"\n";
     let file = SourceFile::new("import", format!("{PROVIDER}{tables}"));
     let settings = mailzone_config::parse(&[file], ".".into(), &mut |_| Err("no files here".to_owned()))
         .map_err(|_| Unfit::Other)?;

@@ -1,0 +1,88 @@
+//! DANE for SMTP (rule book 8).
+
+use super::{DecidedBy, Rule};
+use crate::finding::Severity;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "DANE-01",
+        severity: Severity::Error,
+        title: "TLSA records that do not validate",
+        explanation: "In an unsigned zone senders ignore TLSA records. Where validation fails they defer the mail, which is worse than no DANE.",
+        remedy: "sign the zone and publish its DS, or repair the signatures",
+        reference: "RFC 7672 section 2.1",
+        decided_by: DecidedBy::Connection,
+    },
+    Rule {
+        code: "DANE-02",
+        severity: Severity::Error,
+        title: "a TLSA record that mail servers cannot use",
+        explanation: "Usage 0 and 1 are ignored at port 25, and unknown numbers or data of a wrong length make a record unusable.",
+        remedy: "write `3 1 1` and the SHA-256 of the public key",
+        reference: "RFC 7672 section 3.1",
+        decided_by: DecidedBy::Values,
+    },
+    Rule {
+        code: "DANE-03",
+        severity: Severity::Error,
+        title: "no TLSA record matches the certificate of the server",
+        explanation: "Senders that do DANE do not deliver.",
+        remedy: "publish a record for the key in use",
+        reference: "RFC 7672 section 2.2",
+        decided_by: DecidedBy::Connection,
+    },
+    Rule {
+        code: "DANE-04",
+        severity: Severity::Warning,
+        title: "only one TLSA record",
+        explanation: "With one record the key and the record would have to change at the same moment, which caches prevent.",
+        remedy: "publish the next key beside it, or the issuer's as `2 1 1`",
+        reference: "RFC 7671 section 8.1",
+        decided_by: DecidedBy::Values,
+    },
+    Rule {
+        code: "DANE-05",
+        severity: Severity::Warning,
+        title: "some mail exchangers with TLSA, others without",
+        explanation: "An attacker makes the protected hosts unreachable, and senders deliver to the others without DANE.",
+        remedy: "publish TLSA records for each mail exchanger",
+        reference: "RFC 7672 section 2.2",
+        decided_by: DecidedBy::Dns,
+    },
+    Rule {
+        code: "DANE-06",
+        severity: Severity::Warning,
+        title: "a time to live over an hour",
+        explanation: "A key that has to be replaced at once stays demanded for that long.",
+        remedy: "use 3600 seconds or less",
+        reference: "RFC 7671 section 8.1",
+        decided_by: DecidedBy::Dns,
+    },
+    Rule {
+        code: "DANE-07",
+        severity: Severity::Error,
+        title: "the change leaves no TLSA record for the key in use",
+        explanation: "Until the server shows another certificate, senders that do DANE do not deliver to it.",
+        remedy: "publish the next record beside the present one, change the certificate, then remove the old record",
+        reference: "RFC 7671 section 8.1",
+        decided_by: DecidedBy::Plan,
+    },
+    Rule {
+        code: "DANE-08",
+        severity: Severity::Warning,
+        title: "an issuer's TLSA record, and the server does not send the issuer's certificate",
+        explanation: "A sender cannot match `2 x x` against a certificate that it does not get.",
+        remedy: "let the server send the whole chain",
+        reference: "RFC 7672 section 3.1.2",
+        decided_by: DecidedBy::Connection,
+    },
+    Rule {
+        code: "DANE-09",
+        severity: Severity::Info,
+        title: "a TLSA record of the whole certificate",
+        explanation: "It has to change with each renewal, while the key may stay.",
+        remedy: "write `3 1 1` and keep the key",
+        reference: "RFC 7671 section 5.1",
+        decided_by: DecidedBy::Values,
+    },
+];

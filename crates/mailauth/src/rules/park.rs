@@ -1,0 +1,88 @@
+//! Domains without mail (rule book 15).
+
+use super::{DecidedBy, Rule};
+use crate::finding::Severity;
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "PARK-01",
+        severity: Severity::Error,
+        title: "a domain without mail has a mail exchanger",
+        explanation: "Mail is accepted for a domain that is said to take none.",
+        remedy: "publish the null MX `0 .`",
+        reference: "RFC 7505 section 3",
+        decided_by: DecidedBy::Dns,
+    },
+    Rule {
+        code: "PARK-02",
+        severity: Severity::Error,
+        title: "the SPF record of a domain without mail is not `v=spf1 -all`",
+        explanation: "Somebody may send in the name of the domain.",
+        remedy: "publish exactly `v=spf1 -all`",
+        reference: "RFC 7208 section 10.1.2",
+        decided_by: DecidedBy::Dns,
+    },
+    Rule {
+        code: "PARK-03",
+        severity: Severity::Error,
+        title: "a domain without mail does not reject by DMARC",
+        explanation: "Mail forged in its name is delivered.",
+        remedy: "publish `v=DMARC1; p=reject`",
+        reference: "RFC 9989 section 4.7",
+        decided_by: DecidedBy::Dns,
+    },
+    Rule {
+        code: "PARK-04",
+        severity: Severity::Warning,
+        title: "the sub-domains of a domain without mail are weaker",
+        explanation: "Forgers use a name below the domain instead.",
+        remedy: "remove `sp` and `np`, or set them to `reject`",
+        reference: "RFC 9989 section 4.7",
+        decided_by: DecidedBy::Dns,
+    },
+    Rule {
+        code: "PARK-05",
+        severity: Severity::Warning,
+        title: "a domain without mail has a DKIM key",
+        explanation: "Whoever has the private key signs in its name.",
+        remedy: "revoke the key with an empty `p=`",
+        reference: "RFC 6376 section 3.6.1",
+        decided_by: DecidedBy::Dns,
+    },
+    Rule {
+        code: "PARK-06",
+        severity: Severity::Info,
+        title: "no wildcard records for a domain without mail",
+        explanation: "A wildcard SPF record and a wildcard revoked DKIM key answer for each name below the domain.",
+        remedy: "publish `*` TXT `v=spf1 -all` and `*._domainkey` TXT `v=DKIM1; p=`",
+        reference: "RFC 7208 section 10.1.2",
+        decided_by: DecidedBy::Dns,
+    },
+    Rule {
+        code: "PARK-07",
+        severity: Severity::Info,
+        title: "no DMARC reports for a domain without mail",
+        explanation: "Reports show who abuses the name.",
+        remedy: "add `rua=mailto:` and an address",
+        reference: "RFC 9989 section 4.7",
+        decided_by: DecidedBy::Dns,
+    },
+    Rule {
+        code: "PARK-08",
+        severity: Severity::Warning,
+        title: "left-overs of mail at a domain without mail",
+        explanation: "MTA-STS, TLSA, BIMI or client records tell clients and senders of a service that is not there.",
+        remedy: "remove the records",
+        reference: "RFC 7505 section 3",
+        decided_by: DecidedBy::Dns,
+    },
+    Rule {
+        code: "PARK-09",
+        severity: Severity::Error,
+        title: "genuine mail from a domain without mail",
+        explanation: "A report shows mail that is legitimate: the domain is in use, and its mail is refused.",
+        remedy: "find out who sends, and configure the domain for it",
+        reference: "RFC 7489 section 7.2",
+        decided_by: DecidedBy::Nothing("a DMARC aggregate report or a message that the domain did send"),
+    },
+];
