@@ -1,5 +1,7 @@
 //! `mailzone dkim`: what it makes signers read, what signers print it reads, and what it says is published is.
 
+mod signers;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -5,6 +5,9 @@
 mod apply;
 mod architecture;
 mod bad_input;
+mod check;
+mod check_hostile;
+mod check_peers;
 mod commands;
 #[cfg(feature = "crash-points")]
 mod crash;

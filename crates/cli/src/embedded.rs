@@ -38,6 +38,12 @@ impl Embedded {
         };
         self.addresses.get(provider).copied()
     }
+
+    /// Every zone that is served, with where.
+    pub(crate) fn by_zone(&self) -> impl Iterator<Item = (&Name, SocketAddr)> {
+        let of = |(provider, zones)| self.addresses.get(provider).map(|address| (zones, *address));
+        self.zones.iter().filter_map(of).flat_map(|(zones, address)| zones.iter().map(move |zone| (zone, address)))
+    }
 }
 
 /// Starts a server for each zone-file provider with `serve`, and makes those providers hand every zone

@@ -11,6 +11,7 @@ use mailzone_record::Name;
 
 use crate::args::Servers;
 use crate::context;
+use crate::embedded::Embedded;
 use crate::ui::Ui;
 
 /// Asks the DNS of the world unless something says otherwise: the command line, else the configuration, whose roots
@@ -37,6 +38,39 @@ pub(crate) fn observer(
 /// or root is named, nobody else is asked. `None` if that leaves nobody.
 pub(crate) fn of_plan(settings: &Settings, domains: &[Name], ui: &Ui) -> Result<Option<Observer>, Code> {
     let zones = context::servers_by_domain(settings, &[], &BTreeMap::new());
+    let none = Servers { resolver: Vec::new(), nameserver: Vec::new() };
+    limited(settings, domains, &none, zones, ui)
+}
+
+/// The observer of a verification, likewise, with the servers in `zones`: it asks the embedded servers for all that they
+/// serve, and name servers of the command line instead of all others, unless a resolver stands there too.
+pub(crate) fn of_servers(
+    settings: &Settings,
+    domains: &[Name],
+    flags: &Servers,
+    mut zones: HashMap<Name, Vec<SocketAddr>>,
+    embedded: &Embedded,
+    ui: &Ui,
+) -> Result<Option<Observer>, Code> {
+    if flags.nameserver.is_empty() {
+        for (zone, address) in embedded.by_zone() {
+            zones.entry(zone.clone()).or_insert_with(|| vec![address]);
+        }
+    } else if flags.resolver.is_empty() {
+        let zones = BTreeMap::from([(Name::root(), flags.nameserver.clone())]);
+        return connected(Some(settings), Sources { zones, ..Sources::default() }, ui).map(Some);
+    }
+    limited(settings, domains, flags, zones, ui)
+}
+
+/// Nobody but the servers of `zones`, where they have all of the domains and nobody else is named.
+fn limited(
+    settings: &Settings,
+    domains: &[Name],
+    flags: &Servers,
+    zones: HashMap<Name, Vec<SocketAddr>>,
+    ui: &Ui,
+) -> Result<Option<Observer>, Code> {
     let chosen = settings.domains.values().filter(|domain| domains.is_empty() || domains.contains(&domain.name));
     let served = |provider: &str| {
         let table = settings.providers.get(provider).map(|table| &table.value);
@@ -44,9 +78,9 @@ pub(crate) fn of_plan(settings: &Settings, domains: &[Name], ui: &Ui) -> Result<
     };
     let mut chosen = chosen.map(|domain| !domain.nameservers.is_empty() || served(&domain.provider.value));
     let dns = &settings.dns;
-    if dns.resolvers.is_some() || !dns.roots.is_empty() || chosen.any(|by_itself| !by_itself) {
-        let none = Servers { resolver: Vec::new(), nameserver: Vec::new() };
-        return observer(Some(settings), &none, zones, ui).map(Some);
+    let named = dns.resolvers.is_some() || !dns.roots.is_empty() || !flags.resolver.is_empty();
+    if named || chosen.any(|by_itself| !by_itself) {
+        return observer(Some(settings), flags, zones, ui).map(Some);
     }
     if zones.is_empty() {
         return Ok(None);

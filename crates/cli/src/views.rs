@@ -42,7 +42,7 @@ pub(crate) fn verification<'a>(zones: impl IntoIterator<Item = &'a ZoneVerificat
         domain.records.sort_by(|a, b| (&a.name, &a.rtype).cmp(&(&b.name, &b.rtype)));
         domain.findings.sort();
     }
-    view::Verification { domains }
+    view::Verification { domains, hosts: Vec::new() }
 }
 
 /// What was measured, judged.

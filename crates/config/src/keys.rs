@@ -283,9 +283,9 @@ static HOST: TableSpec = table(
     ],
 );
 
-static TLSA: TableSpec = TableSpec {
-    name: "a TLSA record",
-    keys: &[
+static TLSA: TableSpec = table(
+    "a TLSA record",
+    &[
         key("port", Shape::Integer { min: 1, max: 65535 }, "25 by default."),
         key(
             "usage",
@@ -294,12 +294,14 @@ static TLSA: TableSpec = TableSpec {
         ),
         key("selector", Shape::Integer { min: 0, max: 1 }, "0 the certificate, 1 its public key (the default)."),
         key("matching", Shape::Integer { min: 0, max: 2 }, "0 the data itself, 1 SHA-256 (the default), 2 SHA-512."),
-        required(key("data", Shape::Text(&texts::HEX), "In hexadecimal.")),
+        key("data", Shape::Text(&texts::HEX), "In hexadecimal; or certificate_file."),
+        key(
+            "certificate_file",
+            PATH,
+            "The certificate itself (PEM); for usage 2 that of the authority. Instead of data.",
+        ),
     ],
-    later: &["certificate_file"],
-    never: &[],
-    scope: ANYWHERE,
-};
+);
 
 static DEFAULTS_TABLE: TableSpec = TableSpec { name: "the table `defaults`", scope: DEFAULTS, ..domain_table() };
 static PROFILE_TABLE: TableSpec = TableSpec { name: "a profile", scope: PROFILE, ..domain_table() };

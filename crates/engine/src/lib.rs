@@ -13,6 +13,7 @@ pub mod journal;
 pub mod look;
 pub mod plan;
 mod pointer;
+mod records;
 pub mod rollback;
 pub mod saved;
 mod state;

@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use mailzone_audit::{Area, Audit, Open, Subject, Wish, audit, changes, keys_of_all, published_keys, unchecked};
-use mailzone_mailauth::lookup::{Answer, Answers, Lookup, ZoneData};
+use mailzone_mailauth::lookup::{Answer, Answers, Lookup};
 use mailzone_mailauth::{Effect, Finding, KindId, Severity};
 use mailzone_observe::Observer;
-use mailzone_plan::{Allow, PlannedChange, ZonePlan};
-use mailzone_provider::Snapshot;
-use mailzone_record::{Name, RRset, RRsetKey, RecordType, Ttl};
+use mailzone_plan::{Allow, ZonePlan};
+use mailzone_record::{Name, RRsetKey, RecordType};
 use tokio::time::Instant;
 
-use crate::plan::PlanRun;
+use crate::plan::{PlanRun, PlannedZone};
+use crate::records::{Records, View};
 
 /// How long looking may take altogether.
 pub const LIMIT: Duration = Duration::from_secs(5);
@@ -59,72 +59,27 @@ pub struct Judged {
     pub severities: BTreeMap<String, Option<Severity>>,
 }
 
-/// A zone's records before a plan and after it, where all of them were read.
-#[derive(Debug)]
-pub(crate) enum Records {
-    /// Everything that the zone holds.
-    Whole { before: ZoneData, after: ZoneData },
-    /// Only what was asked for: other names are not known.
-    Part { before: Answers, after: Answers },
-}
-
-impl Records {
-    /// What `snapshot` holds, and what it will hold.
-    pub(crate) fn new(apex: &Name, snapshot: &Snapshot, partial: bool, changes: &[PlannedChange]) -> Self {
-        let changed: HashSet<RRsetKey> = changes.iter().map(PlannedChange::key).collect();
-        let come = || changes.iter().filter_map(|planned| planned.change.after());
-        let stay = || snapshot.rrsets().iter().filter(|set| !changed.contains(&set.key()));
-        if !partial {
-            return Self::Whole {
-                before: ZoneData::new(apex.clone(), snapshot.rrsets()),
-                after: ZoneData::new(apex.clone(), stay().chain(come())),
-            };
-        }
-        let mut after = Answers::default();
-        stay().chain(come()).for_each(|set| insert(&mut after, set));
-        for planned in changes.iter().filter(|planned| planned.change.after().is_none()) {
-            after.insert(planned.change.name().clone(), planned.change.rtype(), Answer::NoData);
-        }
-        let mut before = Answers::default();
-        snapshot.rrsets().iter().for_each(|set| insert(&mut before, set));
-        Self::Part { before, after }
-    }
-
-    fn before(&self) -> &(dyn Lookup + Sync) {
-        match self {
-            Self::Whole { before, .. } => before,
-            Self::Part { before, .. } => before,
-        }
-    }
-
-    fn after(&self) -> &(dyn Lookup + Sync) {
-        match self {
-            Self::Whole { after, .. } => after,
-            Self::Part { after, .. } => after,
-        }
-    }
-}
-
-fn insert(answers: &mut Answers, set: &RRset) {
-    if set.protection.is_none() && !set.values.is_empty() {
-        let values = set.values.iter().map(|value| value.rdata.clone());
-        answers.insert(set.name.clone(), set.rtype, Answer::records(values, set.ttl.unwrap_or(Ttl::ZERO)));
-    }
-}
-
 /// The zones of a run over what was looked up; the deepest zone that holds a name decides.
 struct World<'a> {
-    zones: HashMap<&'a Name, &'a (dyn Lookup + Sync)>,
+    zones: HashMap<&'a Name, View<'a>>,
     base: &'a Answers,
 }
 
 impl<'a> World<'a> {
-    fn new(run: &'a PlanRun, base: &'a Answers, pick: fn(&Records) -> &(dyn Lookup + Sync)) -> Self {
-        let mut zones: HashMap<&Name, &(dyn Lookup + Sync)> = HashMap::new();
+    fn before(run: &'a PlanRun, base: &'a Answers) -> Self {
+        Self::of(run, base, |zone, records| View::before(&zone.plan.zone.name, records))
+    }
+
+    fn after(run: &'a PlanRun, base: &'a Answers) -> Self {
+        Self::of(run, base, |zone, records| View::after(&zone.plan.zone.name, records, &zone.plan.changes))
+    }
+
+    fn of(run: &'a PlanRun, base: &'a Answers, view: fn(&'a PlannedZone, &'a Records) -> View<'a>) -> Self {
+        let mut zones: HashMap<&Name, View<'a>> = HashMap::new();
         let mut twice: HashSet<&Name> = HashSet::new();
         for zone in &run.zones {
             let Some(records) = &zone.records else { continue };
-            if zones.insert(&zone.plan.zone.name, pick(records)).is_some() {
+            if zones.insert(&zone.plan.zone.name, view(zone, records)).is_some() {
                 twice.insert(&zone.plan.zone.name);
             }
         }
@@ -205,8 +160,8 @@ async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> (Vec
     for round in 0..=ROUNDS {
         let mut wishes: BTreeSet<Wish> = BTreeSet::new();
         {
-            let before = World::new(run, &known.answers, |records| records.before());
-            let after = World::new(run, &known.answers, |records| records.after());
+            let before = World::before(run, &known.answers);
+            let after = World::after(run, &known.answers);
             for &at in &open {
                 let subject = subjects[at].as_ref();
                 let audits = (
@@ -236,7 +191,7 @@ async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> (Vec
 /// The subjects, with the ages of what stands since an earlier run as that run left it.
 fn with_ages<'a>(run: &PlanRun, look: &Look, judged: &[(&'a Judged, usize)]) -> Vec<Cow<'a, Subject>> {
     let nothing = Answers::default();
-    let live = World::new(run, &nothing, |records| records.before());
+    let live = World::before(run, &nothing);
     let mut ages: HashMap<&Name, BTreeMap<RRsetKey, i64>> = HashMap::new();
     let by_name: HashMap<&Name, &Judged> = judged.iter().map(|(judged, _)| (&judged.subject.domain, *judged)).collect();
     for (key, (at, values)) in &look.written {
@@ -259,8 +214,8 @@ fn with_ages<'a>(run: &PlanRun, look: &Look, judged: &[(&'a Judged, usize)]) -> 
 /// What the DKIM keys of all domains together show once the plan is carried out, and do not before.
 fn keys(run: &PlanRun, judged: &[(&Judged, usize)], answers: &Answers) -> Vec<(Name, Finding)> {
     let subjects = || judged.iter().map(|(judged, _)| &judged.subject);
-    let before = keys_of_all(&published_keys(subjects(), &World::new(run, answers, |records| records.before())));
-    let after = keys_of_all(&published_keys(subjects(), &World::new(run, answers, |records| records.after())));
+    let before = keys_of_all(&published_keys(subjects(), &World::before(run, answers)));
+    let after = keys_of_all(&published_keys(subjects(), &World::after(run, answers)));
     let old: HashSet<(String, String)> = before.iter().map(key).collect();
     let by_name: HashMap<&Name, &Judged> = judged.iter().map(|(judged, _)| (&judged.subject.domain, *judged)).collect();
     let new = after.into_iter().filter(|finding| !old.contains(&key(finding)));

@@ -18,8 +18,9 @@ use tokio::task::JoinSet;
 
 use crate::compile::{Compiled, PlacedClaim};
 use crate::event::{Event, Events};
-use crate::look::{Look, Records, look};
+use crate::look::{Look, look};
 use crate::pointer;
+use crate::records::Records;
 use crate::rollback::UndoneZone;
 use crate::saved::{Standing, standings};
 use crate::zones::{Asked, Providers, ZoneTable, provider_error};
@@ -550,12 +551,10 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
             if let Some(undone) = undone {
                 undone.tell(&mut plan);
             }
-            if reading.keep {
-                records = Some(Records::new(&zone.name, &snapshot, partial, &plan.changes));
-            }
             if reading.saved.is_some() && plan.guards().any(|finding| finding.code == GUARD_SIDE) {
-                held = Some(snapshot);
+                held = Some(snapshot.clone());
             }
+            records = reading.keep.then_some(Records { snapshot, partial });
             plan
         }
     };

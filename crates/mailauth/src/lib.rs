@@ -26,6 +26,7 @@ pub mod spf;
 pub mod tag_list;
 pub mod tls_rpt;
 pub mod tlsa;
+pub mod tlsa_certificate;
 mod txt;
 mod use_of_mail;
 

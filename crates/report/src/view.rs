@@ -44,6 +44,31 @@ pub struct ApplyView<'a> {
 pub struct Verification {
     /// Sorted by name.
     pub domains: Vec<VerifiedDomain>,
+    /// Sorted by name and address.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<VerifiedHost>,
+}
+
+/// One address of a configured host as the DNS shows it. No verdict depends on it.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct VerifiedHost {
+    /// Without the closing dot, as all names here.
+    pub host: String,
+    /// Configured or found; `None`: neither.
+    pub address: Option<String>,
+    /// Whether the host's name has the address; `None`: not known.
+    pub resolves: Option<bool>,
+    /// The reverse names, sorted. None are known if `confirmed` is not known either.
+    pub ptr: Vec<String>,
+    /// Whether a reverse name has the address: forward confirmation; `None`: not known.
+    pub confirmed: Option<bool>,
+    /// What the host says in HELO.
+    pub helo: String,
+    /// The addresses of that name, sorted; `None`: not known.
+    pub helo_resolves: Option<Vec<String>>,
+    /// What the rules of PTR say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// One domain as its servers and the resolvers show it.

@@ -1,5 +1,7 @@
 //! `mailzone verify`.
 
+mod hosts;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use tokio::task::JoinSet;
 use crate::args::{AskArgs, Format, Global, WaitFor};
 use crate::context;
 use crate::embedded::{self, Embedded};
+use crate::observe;
 use crate::registry;
 use crate::ui::Ui;
 use crate::views;
@@ -73,7 +76,11 @@ pub(super) fn run(global: &Global, args: &AskArgs, ui: &Ui) -> Result<Code, Code
         }
         let interrupted = cancel.is_cancelled().then_some(Code::Interrupted);
         let code = Code::worst(exits.values().copied().chain(interrupted));
-        let body = views::verification(&zones);
+        let mut body = views::verification(&zones);
+        if !cancel.is_cancelled() {
+            let observer = observe::of_servers(&settings, &domains, &args.servers, servers, &embedded, ui)?;
+            body.hosts = hosts::look(&settings, &domains, observer.as_ref()).await;
+        }
         match global.format {
             Format::Json => {
                 let zones = exits.into_iter().map(|(zone, code)| ExitZone { zone, code: code.number() }).collect();
@@ -101,7 +108,7 @@ fn unasked(zones: &[ZoneDoc], global: &Global, ui: &Ui) -> Code {
         };
         let code = Code::Error.number();
         let exits = zones.iter().map(|zone| ExitZone { zone: zone.label().to_owned(), code }).collect();
-        let body = view::Verification { domains: zones.iter().map(entry).collect() };
+        let body = view::Verification { domains: zones.iter().map(entry).collect(), hosts: Vec::new() };
         ui.data(&envelope(body, Exit { code, zones: exits }));
     }
     Code::Error

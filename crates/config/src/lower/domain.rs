@@ -113,7 +113,7 @@ impl Lowering<'_, '_> {
                 let diagnostic = Diagnostic::error(format!("nothing has the code {code}")).at(leaf.node.place());
                 self.report.add(match nearest(code, known) {
                     Some(near) => diagnostic.help(format!("did you mean {near}?")),
-                    None => diagnostic.help("docs/findings.md lists the codes"),
+                    None => diagnostic.help("the codes are listed in docs/findings.md"),
                 });
             }
             let severity = match leaf.node.text() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use mailzone_mailauth::tlsa_certificate::of_certificate;
 use mailzone_record::{Name, Tlsa, Ttl};
 
 use super::{Lowering, unknown};
@@ -188,13 +189,31 @@ impl Lowering<'_, '_> {
         for item in value.items() {
             let number = |key, default| item.get(key).and_then(|n| n.integer()).unwrap_or(default);
             let small = |key, default| u8::try_from(number(key, default)).ok();
-            let data = item.get("data")?;
-            let tlsa = Tlsa {
-                usage: small("usage", 3)?,
-                selector: small("selector", 1)?,
-                matching: small("matching", 1)?,
-                data: texts::hex(data.text()?).ok()?,
+            let (usage, selector, matching) = (small("usage", 3)?, small("selector", 1)?, small("matching", 1)?);
+            let port = ports.entry(u16::try_from(number("port", 25)).ok()?).or_default();
+            let data = match (item.get("data"), item.get("certificate_file")) {
+                (Some(data), None) => data,
+                (None, Some(file)) => {
+                    let Some(pem) = self.file("certificate_file", &file) else { continue };
+                    match of_certificate(pem.text(), usage, selector, matching) {
+                        Ok(tlsa) if port.contains(&tlsa) => {}
+                        Ok(tlsa) => port.push(tlsa),
+                        Err(error) => self.report.add(Diagnostic::error(error.to_string()).at(file.place())),
+                    }
+                    continue;
+                }
+                (Some(_), Some(file)) => {
+                    let diagnostic = Diagnostic::error("both `data` and `certificate_file`").at(file.place());
+                    self.report.add(diagnostic.help("keep one of them"));
+                    continue;
+                }
+                (None, None) => {
+                    let diagnostic = Diagnostic::error("a TLSA record without data").at(item.place());
+                    self.report.add(diagnostic.help("name `data` in hexadecimal, or `certificate_file`"));
+                    continue;
+                }
             };
+            let tlsa = Tlsa { usage, selector, matching, data: texts::hex(data.text()?).ok()? };
             let length = match tlsa.matching {
                 1 => Some(32),
                 2 => Some(64),
@@ -205,7 +224,6 @@ impl Lowering<'_, '_> {
                 let message = format!("`data` has {found} octets, matching {} has {wanted}", tlsa.matching);
                 self.report.add(Diagnostic::error(message).at(data.place()));
             }
-            let port = ports.entry(u16::try_from(number("port", 25)).ok()?).or_default();
             if !port.contains(&tlsa) {
                 port.push(tlsa);
             }

@@ -1,4 +1,4 @@
-use mailzone_mailauth::Severity;
+use mailzone_mailauth::{Finding, Severity};
 
 use super::{AREAS, CheckReport, CheckedDomain, DemandState};
 use crate::style::{Label, Line, Page};
@@ -8,7 +8,7 @@ use crate::text::{TextOptions, count, cut, remark};
 const LONG_NOTE: usize = 160;
 
 /// Each domain with its scores, what was seen and found by area, and what large receivers ask for; then the sums.
-/// Notes of information are shown with `verbose`, whole record data with `full`.
+/// Mere information is shown with `verbose`, whole record data with `full`; what is not known is always shown.
 pub fn text(report: &CheckReport, options: &TextOptions) -> String {
     let mut page = Page::new(options.width, options.color);
     for domain in &report.domains {
@@ -42,7 +42,7 @@ fn show_area(page: &mut Page, domain: &CheckedDomain, area: &str, heading: &str,
     let findings: Vec<_> = domain
         .findings
         .iter()
-        .filter(|found| found.area == area && (options.verbose || found.finding.severity != Severity::Info))
+        .filter(|found| found.area == area && (options.verbose || is_shown(&found.finding)))
         .collect();
     if notes.is_empty() && findings.is_empty() {
         return;
@@ -56,6 +56,11 @@ fn show_area(page: &mut Page, domain: &CheckedDomain, area: &str, heading: &str,
     for found in findings {
         remark::finding(page, &found.finding, 4, &str::to_owned);
     }
+}
+
+/// Silence would pass for a good result where nobody could tell.
+fn is_shown(finding: &Finding) -> bool {
+    finding.severity != Severity::Info || matches!(finding.code.as_str(), "UNCHECKED" | "RBL-02")
 }
 
 fn show_demands(page: &mut Page, domain: &CheckedDomain) {

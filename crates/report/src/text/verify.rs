@@ -1,5 +1,7 @@
 //! Whether the desired state is visible everywhere.
 
+mod hosts;
+
 use std::collections::BTreeMap;
 
 use super::table::{Align, Table};
@@ -27,6 +29,7 @@ pub fn verify(verification: &Verification, options: &TextOptions) -> String {
     if domains.is_empty() {
         page.line(&Line::new(0).plain("Verified: nothing, for there was nothing to ask for."));
     }
+    hosts::show(&mut page, &verification.hosts, options);
     page.finish()
 }
 
@@ -199,7 +202,7 @@ mod tests {
     }
 
     fn show(domains: Vec<VerifiedDomain>) -> String {
-        verify(&Verification { domains }, &TextOptions::default())
+        verify(&Verification { domains, hosts: Vec::new() }, &TextOptions::default())
     }
 
     #[test]
@@ -277,6 +280,7 @@ mod tests {
                 Verdict::NotLive,
                 vec![record("a.example.", vec![server(1, State::Lame)])],
             )],
+            hosts: Vec::new(),
         };
         assert_snapshot!(json::to_string(&verification).unwrap(), @r#"
         {

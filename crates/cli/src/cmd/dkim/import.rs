@@ -252,7 +252,12 @@ fn placed(found: &Found, domain: Option<&Name>, selector: Option<&str>) -> Resul
             let view = KeyView::new(record, &owner);
             // A bare key leaves the tags of a live record with the same key as they are.
             let p = record.tags().into_iter().find(|(tag, _)| tag == "p").map(|(_, p)| p).unwrap_or_default();
-            let txt = if *bare { &p } else { &view.record };
+            // With quotes in it (a note may have them) it would be read as zone-file strings: so it is written as such.
+            let txt = match *bare {
+                true => &p,
+                false if view.record.contains('"') => &view.zone_file,
+                false => &view.record,
+            };
             let _ = writeln!(lines, "txt = {}", toml::string(txt));
             (Some(view), None)
         }
