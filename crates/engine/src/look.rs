@@ -165,8 +165,8 @@ async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> (Vec
             for &at in &open {
                 let subject = subjects[at].as_ref();
                 let audits = (
-                    audit(subject, &known.facts, &before),
-                    audit(subject, &known.facts, &after),
+                    needed(audit(subject, &known.facts, &before)),
+                    needed(audit(subject, &known.facts, &after)),
                     changes(&before, &after, subject),
                 );
                 wishes.extend(audits.0.wishes().into_iter().chain(audits.1.wishes()).cloned());
@@ -186,6 +186,11 @@ async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> (Vec
     let keys = keys(run, judged, &known.answers);
     // Each was judged in the first round.
     (done.into_iter().flatten().collect(), keys)
+}
+
+/// An audit without what a plan does not tell: the audits of all domains are held at once.
+fn needed(audit: Audit) -> Audit {
+    Audit { notes: Vec::new(), measures: BTreeMap::new(), ..audit }
 }
 
 /// The subjects, with the ages of what stands since an earlier run as that run left it.
