@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use mailzone_record::{Name, RecordType, Ttl, parse_rdata_text};
 use mailzone_wire::{Message, Rcode, Record, decode_request, encode_response};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, PublicKeyData as _};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use sha2::{Digest as _, Sha256};
 
 use crate::harness::{DnsServer, Project, servers_on_one_port};
 
@@ -23,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// An authority that signs what it is told to.
 pub(crate) struct Authority {
     pem: String,
-    der: CertificateDer<'static>,
+    /// Its SubjectPublicKeyInfo (DER).
+    pub(crate) public_key: Vec<u8>,
     issuer: Issuer<'static, KeyPair>,
 }
 
@@ -32,8 +34,6 @@ pub(crate) struct Authority {
 pub(crate) struct Identity {
     /// What is spoken with it.
     pub(crate) config: Arc<ServerConfig>,
-    /// The certificate (DER).
-    pub(crate) certificate: Vec<u8>,
     /// Its SubjectPublicKeyInfo (DER).
     pub(crate) public_key: Vec<u8>,
 }
@@ -45,10 +45,9 @@ impl Authority {
         params.distinguished_name.push(DnType::OrganizationName, organization);
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
-        let der = certificate.der().clone();
-        let text = data_encoding::BASE64.encode(&der);
+        let text = data_encoding::BASE64.encode(certificate.der());
         let pem = format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n");
-        Self { pem, der, issuer: Issuer::new(params, key) }
+        Self { pem, public_key: key.subject_public_key_info(), issuer: Issuer::new(params, key) }
     }
 
     /// Its certificate, for `ca_file`.
@@ -56,23 +55,8 @@ impl Authority {
         &self.pem
     }
 
-    /// Its certificate (DER).
-    pub(crate) fn der(&self) -> &[u8] {
-        &self.der
-    }
-
     /// A server with a certificate for `hosts`, good until the end of the year.
     pub(crate) fn identity(&self, hosts: &[&str], until: i32) -> Identity {
-        self.identity_with(hosts, until, rustls::ALL_VERSIONS)
-    }
-
-    /// The same, that speaks these versions of TLS only.
-    pub(crate) fn identity_with(
-        &self,
-        hosts: &[&str],
-        until: i32,
-        versions: &[&'static rustls::SupportedProtocolVersion],
-    ) -> Identity {
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
         let mut params = CertificateParams::new(hosts).unwrap();
         params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -80,15 +64,10 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let own = params.signed_by(&key, &self.issuer).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
+        let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let private = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = builder.with_no_client_auth().with_single_cert(vec![own.der().clone()], private).unwrap();
-        use rcgen::PublicKeyData as _;
-        Identity {
-            config: Arc::new(config),
-            certificate: own.der().to_vec(),
-            public_key: key.subject_public_key_info(),
-        }
+        Identity { config: Arc::new(config), public_key: key.subject_public_key_info() }
     }
 }
 
@@ -238,9 +217,7 @@ pub(crate) fn policy(domain: &str, text: &str) -> ((String, String), (String, St
 /// What a validating resolver says of names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Security {
-    /// AD is set.
-    Secure,
-    /// The same, with a signature of the SOA that has ended.
+    /// AD is set, and a signature of the SOA has ended.
     Ended,
     /// SERVFAIL unless CD is set.
     Bogus,
@@ -282,7 +259,7 @@ impl WorldZone {
     }
 }
 
-/// A root at 127.0.0.1, the servers of all zones at 127.0.0.2 and 127.0.0.3 (with another serial), and a resolver.
+/// A root at 127.0.0.1, the servers of all zones at 127.0.0.2, 3 (with another serial), 5 and 6, and a resolver (4).
 pub(crate) struct World {
     pub(crate) servers: Vec<DnsServer>,
     pub(crate) resolver: SocketAddr,
@@ -311,9 +288,9 @@ impl World {
         let of = |serial| zones.iter().map(move |zone| (zone.origin.as_str(), zone.text(serial))).collect::<Vec<_>>();
         let (first, second) = (of(17), of(18));
         // What a resolver comes to in the end.
-        let resolver: Vec<(&str, String)> = first.iter().cloned().chain([(".", plain_root(&root))]).collect();
+        let resolver: Vec<(&str, String)> = first.iter().cloned().chain([(".", root.clone())]).collect();
         let root = [(".", root)];
-        let servers = servers_on_one_port(&[&root, &first, &second, &resolver]);
+        let servers = servers_on_one_port(&[&root, &first, &second, &resolver, &first, &first]);
         let dnssec: Vec<(Name, Security)> =
             dnssec.iter().map(|(name, security)| (Name::parse(name).unwrap(), *security)).collect();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -328,23 +305,20 @@ impl World {
     }
 }
 
-/// The root zone without delegations: the one server behind the resolver has the zones themselves, and DS records.
-fn plain_root(root: &str) -> String {
-    let mut lines = root.lines();
-    let own: Vec<&str> = lines.by_ref().take(5).collect();
-    let ds = lines.filter(|line| line.contains(" DS "));
-    own.into_iter().chain(ds).fold(String::new(), |text, line| text + line + "\n")
-}
-
 /// Answers what `server` answers, as a validating resolver would.
 fn resolver_before(
     server: SocketAddr,
     dnssec: Vec<(Name, Security)>,
     asked: Arc<Mutex<Vec<(Name, RecordType)>>>,
 ) -> SocketAddr {
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let both = || {
+        let udp = UdpSocket::bind("127.0.0.1:0").ok()?;
+        // The port may be somebody else's over TCP.
+        let tcp = TcpListener::bind(udp.local_addr().ok()?).ok()?;
+        Some((udp, tcp))
+    };
+    let (udp, tcp) = std::iter::repeat_with(both).take(64).flatten().next().unwrap();
     let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).expect("the port is free over TCP too");
     let resolver = Arc::new(Resolver { server, dnssec, asked });
     let over_tcp = Arc::clone(&resolver);
     serve(tcp, move |mut stream| {
@@ -413,7 +387,7 @@ impl Resolver {
                 answer = encode_response(&request, &message, 4096).unwrap();
                 answer[3] |= 0x20;
             }
-            Some((_, Security::Secure | Security::Ended)) => answer[3] |= 0x20,
+            Some((_, Security::Ended)) => answer[3] |= 0x20,
             Some((_, Security::Bogus)) | None => {}
         }
         answer
@@ -452,3 +426,8 @@ pub(crate) const RSA_2048: &str = "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAy
     780NwNwsPjftjrZOIo6ktd7fLQimJH3xRg5Pn65oFFPYKdjtSp4e46r588IBGt/56zAPH9fSyKwmcNTkHOlip2xidPvHntnz8qEe\
     ljlpNKnKUVCp8nALs51ORk94QQJzC6P6wiVM/wn4jP9eLBiO90gPQ5/l3IXOvwsdR03PDRW7uXjX2MrU/owJPGHf2HlVHc+COD9D\
     nDVtRT7tA16wSj2JlMz1/JRkbR/8NRaYaJSbqNiLdXZ3rMbrkP4OV/wf1rQEtnsvzQ4IkuJ198WssNKG1yqcnwIDAQAB";
+
+/// A SHA-256 digest in hexadecimal digits.
+pub(crate) fn sha256(octets: &[u8]) -> String {
+    Sha256::digest(octets).iter().map(|octet| format!("{octet:02x}")).collect()
+}

@@ -58,6 +58,8 @@ pub struct SendingHost {
     pub addresses: Vec<IpAddr>,
     /// What it says in HELO, if known.
     pub helo: Option<Name>,
+    /// Whether its reverse names are judged: not where the configuration leaves them alone.
+    pub reverse: bool,
 }
 
 /// Somebody who sends mail with the domain in `From`: what a list of senders says (`docs/simulate.md`).

@@ -9,7 +9,7 @@ use mailzone_audit::{Area, Audit, Open, Subject, Wish, audit, changes, keys_of_a
 use mailzone_mailauth::lookup::{Answer, Answers, Lookup};
 use mailzone_mailauth::{Effect, Finding, KindId, Severity};
 use mailzone_observe::Observer;
-use mailzone_plan::{Allow, ZonePlan};
+use mailzone_plan::{Allow, ZonePlan, allow_line, stops};
 use mailzone_record::{Name, RRsetKey, RecordType};
 use tokio::time::Instant;
 
@@ -89,19 +89,29 @@ impl<'a> World<'a> {
     }
 }
 
+impl World<'_> {
+    /// What was looked up. That nobody answered decides nothing: it stays open, and is told.
+    fn outside(&self, name: &Name, rtype: RecordType) -> Answer {
+        match self.base.lookup(name, rtype) {
+            Answer::TempError => Answer::Unknown,
+            known => known,
+        }
+    }
+}
+
 impl Lookup for World<'_> {
     fn lookup(&self, name: &Name, rtype: RecordType) -> Answer {
         let mut at = Some(name.clone());
         while let Some(apex) = at {
             if let Some(zone) = self.zones.get(&apex) {
                 return match zone.lookup(name, rtype) {
-                    Answer::Unknown => self.base.lookup(name, rtype),
+                    Answer::Unknown => self.outside(name, rtype),
                     known => known,
                 };
             }
             at = apex.parent();
         }
-        self.base.lookup(name, rtype)
+        self.outside(name, rtype)
     }
 }
 
@@ -143,6 +153,10 @@ pub async fn look(run: &mut PlanRun, look: &Look, allow: &[Allow]) {
         zone.plan.allowed.sort();
         zone.plan.allowed.dedup();
     }
+    // What the configuration alone shows is said once: by the zone, which knows more of it.
+    let of_zones = run.zones.iter().flat_map(|zone| zone.plan.findings.iter().chain(&zone.plan.allowed));
+    let said: HashSet<(String, String)> = of_zones.map(key).collect();
+    run.findings.retain(|finding| finding.code == "UNCHECKED" || !said.contains(&key(finding)));
 }
 
 /// Before the plan, after it, and what the step from one to the other does.
@@ -264,6 +278,10 @@ fn tell(plan: &mut ZonePlan, judged: &Judged, found: impl Iterator<Item = Findin
             continue;
         }
         let owner = Name::parse(&finding.subject).unwrap_or_else(|_| domain.clone());
+        let finding = match stops(&finding) {
+            true => Finding { remedy: allow_line(&finding, &owner), ..finding },
+            false => finding,
+        };
         if allow.iter().any(|allow| allow.covers(&finding, &owner, Some(domain), &plan.zone.name)) {
             plan.allowed.push(finding);
         } else {

@@ -53,8 +53,8 @@ pub(crate) fn side_effect(provider: &ProviderId, expected: &ExpectedSideEffect) 
     Finding::guard("GUARD-SIDE", key.to_string(), message, "docs/guards.md")
 }
 
-/// The line that lets a guard pass.
-pub(crate) fn allow_line(finding: &Finding, owner: &Name) -> String {
+/// The remedy of a finding that stops its zone, with the line that lets it pass.
+pub fn allow_line(finding: &Finding, owner: &Name) -> String {
     let line = format!("--allow {}:{}", finding.code, owner.to_text_without_dot());
     if finding.remedy.is_empty() {
         format!("if this is meant: {line}")

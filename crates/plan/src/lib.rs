@@ -26,7 +26,7 @@ pub use apex::Apex;
 pub use claim::{Claim, DomainFacts, Own, Slot, Target};
 pub use digest::{config_digest, fingerprint};
 pub use document::Document;
-pub use guard::stops;
+pub use guard::{allow_line, stops};
 pub use mailzone_mailauth::MailUse;
 pub use merge::Merged;
 pub use order::resolve_needs;

@@ -221,6 +221,7 @@ mod tests {
             name: Some(Name::parse("mail.example.test").unwrap()),
             addresses: Vec::new(),
             helo: None,
+            reverse: true,
         });
         world
     }

@@ -50,6 +50,8 @@ pub(super) struct Sender {
     pub(super) helo: Option<Name>,
     /// Whether it is said to send, or is at least the domain's own; else it is somebody's mail exchanger.
     pub(super) sure: bool,
+    /// Whether its reverse names are judged.
+    pub(super) reverse: bool,
 }
 
 /// The mail exchangers by preference, each host once; the domain itself where an implicit MX leads there. None for a
@@ -113,7 +115,13 @@ pub(super) fn senders(inquiry: &mut Inquiry<'_>) -> Option<Vec<Sender>> {
             (Some(name), true) => addresses(inquiry, name).list,
             _ => host.addresses.clone(),
         };
-        let sender = |address| Sender { name: host.name.clone(), address, helo: host.helo.clone(), sure: true };
+        let sender = |address| Sender {
+            name: host.name.clone(),
+            address,
+            helo: host.helo.clone(),
+            sure: true,
+            reverse: host.reverse,
+        };
         list.extend(own.into_iter().map(sender));
     }
     if subject.hosts.is_empty() {
@@ -125,7 +133,7 @@ pub(super) fn senders(inquiry: &mut Inquiry<'_>) -> Option<Vec<Sender>> {
                 }
                 let session = if inquiry.subject().scope.smtp { inquiry.smtp(&host, address) } else { None };
                 let helo = session.and_then(|session| session.as_ref().ok()).and_then(greeting_name);
-                list.push(Sender { name: Some(host.clone()), address, helo, sure });
+                list.push(Sender { name: Some(host.clone()), address, helo, sure, reverse: true });
             }
         }
     }

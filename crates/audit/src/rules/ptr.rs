@@ -47,7 +47,7 @@ pub(super) fn check(inquiry: &mut Inquiry<'_>) {
     let Some(senders) = senders(inquiry) else { return };
     let mut states = Vec::new();
     let mut seen = BTreeSet::new();
-    for sender in senders {
+    for sender in senders.into_iter().filter(|sender| sender.reverse) {
         if seen.insert(sender.address) {
             states.push((one(inquiry, &sender).filter(|_| sender.sure), sender.address));
         }
@@ -248,11 +248,16 @@ mod tests {
             name: Some(name("mail.example.test")),
             addresses: vec!["192.0.2.25".parse().unwrap()],
             helo: Some(name(helo)),
+            reverse: true,
         };
         world.subject.hosts = vec![host("mail.example.test")];
         world.lacks("PTR-05");
         world.subject.hosts = vec![host("smtp.example.test")];
         world.finds("PTR-05").only();
+        world.subject.hosts[0].reverse = false;
+        world.lacks("PTR-05");
+        assert!(!world.audit().measures.contains_key(&Measure::Fcrdns));
+        world.subject.hosts[0].reverse = true;
         world.subject.mail = Some(MailUse::Receive);
         world.lacks("PTR-05");
         world.lacks("PTR-02");

@@ -402,8 +402,12 @@ mod tests {
     #[test]
     fn helo_names() {
         let mut world = with("v=spf1 mx -all", "@ MX 10 m\nm A 8.8.8.8");
-        world.subject.hosts =
-            vec![SendingHost { name: Some(Name::parse("m.example.test").unwrap()), addresses: Vec::new(), helo: None }];
+        world.subject.hosts = vec![SendingHost {
+            name: Some(Name::parse("m.example.test").unwrap()),
+            addresses: Vec::new(),
+            helo: None,
+            reverse: true,
+        }];
         assert_eq!(world.finds("SPF-24").only().subject, "m.example.test");
         let mut with_record = with("v=spf1 mx -all", "@ MX 10 m\nm A 8.8.8.8\nm TXT \"v=spf1 a -all\"");
         with_record.subject = world.subject;

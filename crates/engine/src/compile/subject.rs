@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use mailzone_audit::{Scope, Selector, SelectorSource, Sender, SendingHost, Subject};
 use mailzone_config::{
-    DkimSetting, Domain, Host, MailUse as Use, MxSetting, Sender as Configured, Settings, SpfSetting,
+    Care, DkimSetting, Domain, Host, MailUse as Use, MxSetting, Sender as Configured, Settings, SpfSetting,
 };
 use mailzone_mailauth::dkim::selector_of;
 use mailzone_mailauth::{KindId, MailUse};
@@ -71,7 +71,12 @@ fn hosts<'a>(settings: &'a Settings, domain: &'a Domain) -> impl Iterator<Item =
 fn sending_host(host: &Host) -> SendingHost {
     let ipv4 = host.ipv4.iter().flat_map(|list| list.value.iter().copied().map(IpAddr::V4));
     let ipv6 = host.ipv6.iter().flat_map(|list| list.value.iter().copied().map(IpAddr::V6));
-    SendingHost { name: Some(host.name.clone()), addresses: ipv4.chain(ipv6).collect(), helo: Some(host.helo.clone()) }
+    SendingHost {
+        name: Some(host.name.clone()),
+        addresses: ipv4.chain(ipv6).collect(),
+        helo: Some(host.helo.clone()),
+        reverse: host.ptr != Care::Off,
+    }
 }
 
 /// The senders of its mail: those that have it in `From`, and those that have a name below it and no nearer domain.

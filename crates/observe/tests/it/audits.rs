@@ -142,5 +142,5 @@ async fn a_hostile_zone_ends_in_findings() {
         (facts.policies.len(), facts.servers.len(), facts.validation.contains_key(&name("example.com"))),
         (1, 1, true)
     );
-    assert!(observed.cut && facts.smtp.len() > 50);
+    assert!((20..=Budget::LOOKS).contains(&facts.smtp.len()), "{}", facts.smtp.len());
 }

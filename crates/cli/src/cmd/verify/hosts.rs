@@ -224,8 +224,12 @@ fn views(host: &Host, judged: &Judged, seen: Seen, answers: &Answers) -> Vec<(Pl
 
 /// What the rules of PTR say of the address.
 fn findings(host: &Host, address: IpAddr, judged: &Judged, answers: &Answers) -> Vec<Finding> {
-    let sending =
-        SendingHost { name: Some(host.name.clone()), addresses: vec![address], helo: Some(host.helo.clone()) };
+    let sending = SendingHost {
+        name: Some(host.name.clone()),
+        addresses: vec![address],
+        helo: Some(host.helo.clone()),
+        reverse: true,
+    };
     let subject = Subject { hosts: vec![sending], ..judged.subject.clone() };
     let found = audit(&subject, &Facts::default(), answers).findings.into_iter();
     let of_ptr = found.filter(|(area, _)| *area == Area::Ptr);
