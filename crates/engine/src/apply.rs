@@ -11,7 +11,7 @@ use mailzone_probe::Before;
 use mailzone_provider::{Batch, ChangeResult, Outcome, ProviderId, Receipt, SideEffect};
 use mailzone_record::{Name, RRsetKey};
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::board::{Board, Written};
@@ -106,6 +106,7 @@ pub async fn apply(zones: Vec<PlannedZone>, stops: &HashMap<usize, Stop>, contex
     let mut running = JoinSet::new();
     let order = needed_first(&zones);
     let mut zones: Vec<Option<PlannedZone>> = zones.into_iter().map(Some).collect();
+    let mut applied: Vec<(usize, AppliedZone)> = Vec::with_capacity(zones.len());
     for at in order {
         let Some(zone) = zones[at].take() else { continue };
         let permits = zone.provider.capabilities().concurrency.clamp(1, Semaphore::MAX_PERMITS);
@@ -132,17 +133,24 @@ pub async fn apply(zones: Vec<PlannedZone>, stops: &HashMap<usize, Stop>, contex
             drop(place);
             (at, applied)
         });
-    }
-    let mut applied: Vec<(usize, AppliedZone)> = Vec::new();
-    while let Some(joined) = running.join_next().await {
-        match joined {
-            Ok(zone) => applied.push(zone),
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => {}
+        // A task that has ended keeps its memory, some kilobytes, until it is asked how.
+        while let Some(joined) = running.try_join_next() {
+            applied.extend(finished(joined));
         }
+    }
+    while let Some(joined) = running.join_next().await {
+        applied.extend(finished(joined));
     }
     applied.sort_by_key(|(at, _)| *at);
     applied.into_iter().map(|(_, zone)| zone).collect()
+}
+
+/// What a task gave; one that was cancelled gives nothing, a panic goes on.
+fn finished<T>(joined: Result<T, JoinError>) -> Option<T> {
+    match joined {
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        joined => joined.ok(),
+    }
 }
 
 /// The places of the zones, those that others need changes of before these others.
@@ -419,6 +427,7 @@ impl ZoneTask {
     }
 
     fn take_results(&mut self, places: &[usize], results: Vec<ChangeResult>, now: &str) {
+        let (provider, now): (Arc<str>, Arc<str>) = (self.zone.provider_name.as_str().into(), now.into());
         for (&at, result) in places.iter().zip(results) {
             let outcome = match result.outcome {
                 Outcome::Applied => ChangeOutcome::Applied,
@@ -440,11 +449,11 @@ impl ZoneTask {
                 Outcome::Applied | Outcome::Already | Outcome::Skipped => {}
             }
             let written = match outcome {
-                ChangeOutcome::Applied => Some(Some(now.to_owned())),
+                ChangeOutcome::Applied => Some(Some(Arc::clone(&now))),
                 ChangeOutcome::Already => Some(None),
                 _ => None,
             };
-            let written = written.map(|at| Written { provider: self.zone.provider_name.clone(), at });
+            let written = written.map(|at| Written { provider: Arc::clone(&provider), at });
             self.board.publish(self.key(at), written);
             self.outcomes[at] = (outcome, note);
         }

@@ -1,6 +1,7 @@
 //! Which RRsets a run has written, where and when: how one zone's task waits for another's.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use mailzone_record::RRsetKey;
 use tokio::sync::watch;
@@ -15,9 +16,9 @@ pub(crate) struct Board {
 #[derive(Debug, Clone)]
 pub(crate) struct Written {
     /// The provider's name in the configuration.
-    pub(crate) provider: String,
+    pub(crate) provider: Arc<str>,
     /// When it confirmed, RFC 3339; `None` if there was nothing to write.
-    pub(crate) at: Option<String>,
+    pub(crate) at: Option<Arc<str>>,
 }
 
 impl Default for Board {

@@ -179,17 +179,16 @@ async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> (Vec
             for &at in &open {
                 let subject = subjects[at].as_ref();
                 let audits = (
-                    audit(subject, &known.facts, &before),
-                    audit(subject, &known.facts, &after),
+                    needed(audit(subject, &known.facts, &before), &mut wishes),
+                    needed(audit(subject, &known.facts, &after), &mut wishes),
                     changes(&before, &after, subject),
                 );
-                wishes.extend(audits.0.wishes().into_iter().chain(audits.1.wishes()).cloned());
                 done[at] = Some(audits);
             }
         }
+        let Some(observer) = look.observer.as_ref().filter(|_| round < ROUNDS) else { break };
         wishes.retain(|wish| asked.insert(wish.clone()));
-        let Some(observer) = look.observer.as_ref().filter(|_| round < ROUNDS && !wishes.is_empty()) else { break };
-        if Instant::now() >= deadline {
+        if wishes.is_empty() || Instant::now() >= deadline {
             break;
         }
         observer.fulfil(wishes, &mut known, deadline).await;
@@ -200,6 +199,12 @@ async fn audits(run: &PlanRun, look: &Look, judged: &[(&Judged, usize)]) -> (Vec
     let keys = keys(run, judged, &known.answers);
     // Each was judged in the first round.
     (done.into_iter().flatten().collect(), keys)
+}
+
+/// An audit without what a plan does not tell, its wishes moved to those of all: all domains' audits are held at once.
+fn needed(mut audit: Audit, wishes: &mut BTreeSet<Wish>) -> Audit {
+    wishes.extend(audit.open.iter_mut().flat_map(|open| std::mem::take(&mut open.wishes)));
+    Audit { notes: Vec::new(), measures: BTreeMap::new(), ..audit }
 }
 
 /// The subjects, with the ages of what stands since an earlier run as that run left it.

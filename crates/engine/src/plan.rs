@@ -1,12 +1,14 @@
 //! From settings to a plan of every zone.
 
+use std::cell::OnceCell;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use mailzone_mailauth::{Equality, Finding, KindId, Severity};
 use mailzone_plan::document::{ErrorDoc, ZoneDoc};
 use mailzone_plan::{
-    Allow, Claim, Counts, Document, DomainFacts, Target, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan,
+    Allow, Claim, Counts, Document, DomainFacts, Target, ZoneError, ZoneErrorKind, ZoneInput, ZonePlan, config_digest,
     formerly_managed, plan_zone, resolve_needs,
 };
 use mailzone_provider::{Provider, ProviderId, Snapshot, View, Zone, ZoneId};
@@ -60,14 +62,16 @@ pub struct PlannedZone {
     pub provider: Arc<dyn Provider>,
     /// The plan.
     pub plan: ZonePlan,
-    /// The claims that it was made from.
-    pub claims: Vec<Claim>,
+    /// What the configuration asks for in the zone ([`config_digest`]). The claims themselves are not kept.
+    pub config_digest: String,
     /// The configured domains whose zone it is, sorted.
     pub domains: Vec<Name>,
     /// How the zone stands to each change of a saved plan, by the change's id.
     pub saved: BTreeMap<String, Standing>,
     /// What the zone held, where a saved plan may leave out the changes whose side effects stop it.
     pub(crate) held: Option<Snapshot>,
+    /// The claims that the plan has no target of: of what was refused, or of domains that were not selected.
+    pub(crate) unplanned: Vec<Claim>,
     /// What it holds and will hold, until it was judged.
     pub(crate) records: Option<Records>,
 }
@@ -107,7 +111,9 @@ type ZoneKey = (String, Name, String);
 
 /// Plans every zone that the selected domains touch. Reads the providers, writes nothing. A zone that
 /// fails is planned as failed and stops no other.
-pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOptions, events: &Events) -> PlanRun {
+///
+/// Takes the configuration, so that no claim is held twice once it is in its zone.
+pub async fn plan(mut compiled: Compiled, providers: &Providers, options: &PlanOptions, events: &Events) -> PlanRun {
     let selected =
         |domain: Option<&Name>| options.domains.is_empty() || domain.is_some_and(|d| options.domains.contains(d));
     let claims: Vec<&PlacedClaim> = compiled.claims.iter().filter(|placed| selected(placed.domain.as_ref())).collect();
@@ -120,12 +126,16 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
         claims.iter().filter_map(|placed| placed.provider.as_ref()).chain(of_domains).chain(formerly).collect()
     };
     events.send(Event::ListingZones { providers: names.len() });
-    let table = ZoneTable::ask(providers, to_ask(compiled, &selected, names, anywhere)).await;
+    let table = ZoneTable::ask(providers, to_ask(&compiled, &selected, names, anywhere)).await;
 
     let mut homeless = Vec::new();
-    let mut tasks = place(compiled, &claims, &selected, &table, providers, &mut homeless);
-    let mut findings = findings(compiled, options);
-    findings.extend(place_checks(compiled, &selected, &table, &mut tasks));
+    let mut tasks = place(&compiled, &claims, &selected, &table, providers, &mut homeless);
+    let mut findings = findings(&compiled, options);
+    findings.extend(place_checks(&compiled, &selected, &table, &mut tasks));
+    let mut claims = std::mem::take(&mut compiled.claims);
+    claims.sort_by_key(|placed| !selected(placed.domain.as_ref()));
+    let unplaced = move_claims(claims, &table, &mut tasks);
+    drop((compiled.domains, compiled.checks, table));
     let tasks: Vec<Task> = tasks.into_values().collect();
     let reading = Reading {
         allow: compiled.allow.iter().chain(&options.allow).cloned().collect(),
@@ -135,8 +145,12 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
         keep: options.look.is_some(),
     };
     let reading = Arc::new(reading);
-    let zones = read_and_plan(tasks, Arc::clone(&reading), events).await;
-    let zones = in_order(zones, &compiled.targets());
+    let mut zones = read_and_plan(tasks, Arc::clone(&reading), events).await;
+    let unplanned: Vec<Claim> = zones.iter_mut().flat_map(|zone| std::mem::take(&mut zone.unplanned)).collect();
+    let zones = in_order(zones, &|| {
+        let targets = Target::of_claims(unplaced.iter().chain(&unplanned));
+        targets.into_iter().map(|target| (target.key.clone(), target)).collect()
+    });
     let mut run = PlanRun { zones, homeless, findings, normalize: options.normalize };
     if let Some(what) = &options.look {
         events.send(Event::Looking);
@@ -145,9 +159,12 @@ pub async fn plan(compiled: &Compiled, providers: &Providers, options: &PlanOpti
     run
 }
 
-/// Sorts the zones, and gives every change its needs and its stage over all of them. `elsewhere` are the targets of
-/// the configuration, for what no zone of the run claims.
-pub(crate) fn in_order(mut zones: Vec<PlannedZone>, elsewhere: &HashMap<RRsetKey, Target>) -> Vec<PlannedZone> {
+/// Sorts the zones, and gives every change its needs and its stage over all of them. `elsewhere` makes the targets of
+/// the configuration, for what no zone of the run has one of.
+pub(crate) fn in_order(
+    mut zones: Vec<PlannedZone>,
+    elsewhere: &dyn Fn() -> HashMap<RRsetKey, Target>,
+) -> Vec<PlannedZone> {
     zones.sort_by(|a, b| {
         (&a.plan.zone.name, &a.provider_name, &a.plan.zone.id).cmp(&(
             &b.plan.zone.name,
@@ -158,21 +175,25 @@ pub(crate) fn in_order(mut zones: Vec<PlannedZone>, elsewhere: &HashMap<RRsetKey
     let mut plans: Vec<ZonePlan> = Vec::with_capacity(zones.len());
     let mut rest = Vec::with_capacity(zones.len());
     for zone in zones {
-        plans.push(zone.plan);
-        rest.push((zone.provider_name, zone.provider, zone.claims, zone.domains, zone.saved, zone.held, zone.records));
+        let PlannedZone { provider_name, provider, plan, config_digest, domains, saved, held, records, .. } = zone;
+        plans.push(plan);
+        rest.push((provider_name, provider, config_digest, domains, saved, held, records));
     }
-    resolve_needs(&mut plans, &|key| elsewhere.get(key).cloned());
+    // Most runs claim all that they rely on, and never ask.
+    let targets = OnceCell::new();
+    resolve_needs(&mut plans, &|key| targets.get_or_init(elsewhere).get(key).cloned());
     plans
         .into_iter()
         .zip(rest)
-        .map(|(plan, (provider_name, provider, claims, domains, saved, held, records))| PlannedZone {
+        .map(|(plan, (provider_name, provider, config_digest, domains, saved, held, records))| PlannedZone {
             provider_name,
             provider,
             plan,
-            claims,
+            config_digest,
             domains,
             saved,
             held,
+            unplanned: Vec::new(),
             records,
         })
         .collect()
@@ -219,9 +240,19 @@ fn to_ask(
 impl PlanRun {
     /// The plan as a document (`design.md` section 8), its exit code still 0.
     pub fn document(&self, tool_version: &str, created: String) -> Document {
-        let mut docs: Vec<ZoneDoc> = self.zones.iter().map(PlannedZone::document).collect();
+        self.document_with(&self.zones, tool_version, created)
+    }
+
+    /// [`PlanRun::document`] of a run whose zones were taken out of it, to be applied.
+    pub fn document_with<'a>(
+        &self,
+        zones: impl IntoIterator<Item = &'a PlannedZone>,
+        tool_version: &str,
+        created: String,
+    ) -> Document {
+        let (mut docs, counts): (Vec<ZoneDoc>, Vec<Counts>) =
+            zones.into_iter().map(|zone| (zone.document(), zone.plan.counts)).unzip();
         docs.extend(self.homeless.iter().cloned());
-        let counts: Vec<Counts> = self.zones.iter().map(|zone| zone.plan.counts).collect();
         let document = Document::new(tool_version, created, docs, self.findings.clone(), &counts);
         Document { normalize: self.normalize, ..document }
     }
@@ -246,11 +277,26 @@ impl PlannedZone {
     pub fn document(&self) -> ZoneDoc {
         let id = ProviderId::new(self.provider_name.as_str());
         let visible = self.provider.capabilities_of(&self.plan.zone).expected_visible;
-        ZoneDoc::new(&self.plan, &id, &self.claims, &self.domains, visible)
+        ZoneDoc::new(&self.plan, &id, &self.config_digest, &self.domains, visible)
     }
 }
 
-/// Puts every claim and every domain into its zone.
+/// The zone of a claim, and its provider.
+fn zone_of<'a>(placed: &'a PlacedClaim, table: &'a ZoneTable) -> Result<(&'a str, &'a Zone), ErrorDoc> {
+    let owner = &placed.claim.owner;
+    match &placed.provider {
+        Some(provider) => table
+            .find(provider, owner, placed.zone.as_ref(), placed.zone_id.as_deref())
+            .map(|zone| (provider.as_str(), zone)),
+        None => table.find_anywhere(owner),
+    }
+}
+
+fn key_of((provider, zone): (&str, &Zone)) -> ZoneKey {
+    (provider.to_owned(), zone.name.clone(), zone.id.to_string())
+}
+
+/// Puts every domain into its zone, and says which have none. Gives the zones that the claims belong into too.
 fn place(
     compiled: &Compiled,
     claims: &[&PlacedClaim],
@@ -261,48 +307,24 @@ fn place(
 ) -> BTreeMap<ZoneKey, Task> {
     let mut tasks: BTreeMap<ZoneKey, Task> = BTreeMap::new();
     let mut lost: BTreeMap<Name, (String, ErrorDoc)> = BTreeMap::new();
-    let mut task_of = |provider: &str, zone: &Zone| -> Option<ZoneKey> {
-        let key = (provider.to_owned(), zone.name.clone(), zone.id.to_string());
-        if !tasks.contains_key(&key) {
-            let task = Task {
-                provider_name: provider.to_owned(),
-                provider: Arc::clone(providers.get(provider)?),
-                zone: zone.clone(),
-                claims: Vec::new(),
-                domains: Vec::new(),
-                facts: Vec::new(),
-                checks: Vec::new(),
-                formerly: Vec::new(),
-                undone: None,
-            };
-            tasks.insert(key.clone(), task);
-        }
-        Some(key)
-    };
-    let mut placed_domains: Vec<(ZoneKey, DomainFacts)> = Vec::new();
     for domain in compiled.domains.iter().filter(|domain| selected(Some(&domain.facts.domain))) {
         let name = &domain.facts.domain;
         match table.find(&domain.provider, name, domain.zone.as_ref(), domain.zone_id.as_deref()) {
-            Ok(zone) => placed_domains.extend(task_of(&domain.provider, zone).map(|key| (key, domain.facts.clone()))),
+            Ok(zone) => {
+                if let Some(task) = task_of((&domain.provider, zone), providers, &mut tasks) {
+                    task.domains.push(name.clone());
+                    task.facts.push(domain.facts.clone());
+                }
+            }
             Err(error) => {
                 lost.insert(name.clone(), (domain.provider.clone(), error));
             }
         }
     }
-    let mut placed_claims: Vec<(ZoneKey, Claim)> = Vec::new();
     let mut pointers: BTreeMap<Name, Vec<&Claim>> = BTreeMap::new();
     for placed in claims {
-        let owner = &placed.claim.owner;
-        let found = match &placed.provider {
-            Some(provider) => table
-                .find(provider, owner, placed.zone.as_ref(), placed.zone_id.as_deref())
-                .map(|zone| (provider.as_str(), zone)),
-            None => table.find_anywhere(owner),
-        };
-        match found {
-            Ok((provider, zone)) => {
-                placed_claims.extend(task_of(provider, zone).map(|key| (key, placed.claim.clone())));
-            }
+        match zone_of(placed, table) {
+            Ok(at) => drop(task_of(at, providers, &mut tasks)),
             Err(error) => {
                 let domain = placed.domain.clone().unwrap_or_else(|| placed.claim.slot.domain.clone());
                 let provider = placed.provider.clone().unwrap_or_default();
@@ -320,31 +342,16 @@ fn place(
     }
     // A zone of which nothing is configured any more is read too: it is what `--base` asks about.
     let configured: BTreeSet<&Name> = compiled.domains.iter().map(|domain| &domain.facts.domain).collect();
-    let mut placed_formerly: Vec<(ZoneKey, Claim)> = Vec::new();
     for placed in &compiled.formerly {
         let gone = placed.domain.as_ref().is_some_and(|name| !configured.contains(name));
         if !gone && !selected(placed.domain.as_ref()) {
             continue;
         }
         let provider = placed.provider.as_deref().unwrap_or_default();
-        if let Ok(zone) = table.find(provider, &placed.claim.owner, placed.zone.as_ref(), placed.zone_id.as_deref()) {
-            placed_formerly.extend(task_of(provider, zone).map(|key| (key, placed.claim.clone())));
-        }
-    }
-    for (key, claim) in placed_formerly {
-        if let Some(task) = tasks.get_mut(&key) {
-            task.formerly.push(claim);
-        }
-    }
-    for (key, facts) in placed_domains {
-        if let Some(task) = tasks.get_mut(&key) {
-            task.domains.push(facts.domain.clone());
-            task.facts.push(facts);
-        }
-    }
-    for (key, claim) in placed_claims {
-        if let Some(task) = tasks.get_mut(&key) {
-            task.claims.push(claim);
+        if let Ok(zone) = table.find(provider, &placed.claim.owner, placed.zone.as_ref(), placed.zone_id.as_deref())
+            && let Some(task) = task_of((provider, zone), providers, &mut tasks)
+        {
+            task.formerly.push(placed.claim.clone());
         }
     }
     place_neighbours(compiled, selected, table, &mut tasks);
@@ -364,32 +371,53 @@ fn place(
     tasks
 }
 
-/// Adds what domains that were not selected claim in the zones that are read: theirs is neither foreign nor
-/// unmanaged, and what two domains want differently is refused whoever was selected.
+/// The task of a zone; `None` for a provider that is not there.
+fn task_of<'a>(
+    (provider, zone): (&str, &Zone),
+    providers: &Providers,
+    tasks: &'a mut BTreeMap<ZoneKey, Task>,
+) -> Option<&'a mut Task> {
+    match tasks.entry(key_of((provider, zone))) {
+        Entry::Occupied(entry) => Some(entry.into_mut()),
+        Entry::Vacant(entry) => Some(entry.insert(Task {
+            provider_name: provider.to_owned(),
+            provider: Arc::clone(providers.get(provider)?),
+            zone: zone.clone(),
+            claims: Vec::new(),
+            domains: Vec::new(),
+            facts: Vec::new(),
+            checks: Vec::new(),
+            formerly: Vec::new(),
+            undone: None,
+        })),
+    }
+}
+
+/// Moves every claim into its zone, those of domains that were not selected too, where the zone is read: theirs is
+/// neither foreign nor unmanaged, and what two domains want differently is refused whoever was selected. Gives those
+/// that are in no zone of the run.
+fn move_claims(claims: Vec<PlacedClaim>, table: &ZoneTable, tasks: &mut BTreeMap<ZoneKey, Task>) -> Vec<Claim> {
+    let mut unplaced = Vec::new();
+    for placed in claims {
+        match zone_of(&placed, table).ok().and_then(|at| tasks.get_mut(&key_of(at))) {
+            Some(task) => task.claims.push(placed.claim),
+            None => unplaced.push(placed.claim),
+        }
+    }
+    unplaced
+}
+
+/// Adds what is known of domains that were not selected to the zones that are read.
 fn place_neighbours(
     compiled: &Compiled,
     selected: &dyn Fn(Option<&Name>) -> bool,
     table: &ZoneTable,
     tasks: &mut BTreeMap<ZoneKey, Task>,
 ) {
-    let key = |provider: &str, zone: &Zone| (provider.to_owned(), zone.name.clone(), zone.id.to_string());
     for domain in compiled.domains.iter().filter(|domain| !selected(Some(&domain.facts.domain))) {
         let found = table.find(&domain.provider, &domain.facts.domain, domain.zone.as_ref(), domain.zone_id.as_deref());
-        if let Some(task) = found.ok().and_then(|zone| tasks.get_mut(&key(&domain.provider, zone))) {
+        if let Some(task) = found.ok().and_then(|zone| tasks.get_mut(&key_of((&domain.provider, zone)))) {
             task.facts.push(domain.facts.clone());
-        }
-    }
-    for placed in compiled.claims.iter().filter(|placed| !selected(placed.domain.as_ref())) {
-        let owner = &placed.claim.owner;
-        let found = match &placed.provider {
-            Some(provider) => table
-                .find(provider, owner, placed.zone.as_ref(), placed.zone_id.as_deref())
-                .ok()
-                .map(|zone| (provider.as_str(), zone)),
-            None => table.find_anywhere(owner).ok(),
-        };
-        if let Some(task) = found.and_then(|(provider, zone)| tasks.get_mut(&key(provider, zone))) {
-            task.claims.push(placed.claim.clone());
         }
     }
 }
@@ -404,19 +432,10 @@ fn place_checks(
 ) -> Vec<Finding> {
     let mut unchecked: BTreeMap<Name, Vec<String>> = BTreeMap::new();
     for placed in compiled.checks.iter().filter(|placed| selected(placed.domain.as_ref())) {
-        let owner = &placed.claim.owner;
-        let found = match &placed.provider {
-            Some(provider) => {
-                let zone_id = placed.zone_id.as_deref();
-                table.find(provider, owner, placed.zone.as_ref(), zone_id).ok().map(|zone| (provider.as_str(), zone))
-            }
-            None => table.find_anywhere(owner).ok(),
-        };
-        let key = found.map(|(provider, zone)| (provider.to_owned(), zone.name.clone(), zone.id.to_string()));
-        match key.and_then(|key| tasks.get_mut(&key)) {
+        match zone_of(placed, table).ok().and_then(|at| tasks.get_mut(&key_of(at))) {
             Some(task) => task.checks.push(placed.claim.clone()),
             None => {
-                let what = format!("{} {}", owner.to_text_without_dot(), placed.claim.rtype);
+                let what = format!("{} {}", placed.claim.owner.to_text_without_dot(), placed.claim.rtype);
                 unchecked.entry(placed.claim.domain.clone()).or_default().push(what);
             }
         }
@@ -493,7 +512,7 @@ pub(crate) async fn read_and_plan(tasks: Vec<Task>, reading: Arc<Reading>, event
 }
 
 async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
-    let Task { provider_name, provider, zone, claims, domains, facts, checks, formerly, undone } = task;
+    let Task { provider_name, provider, zone, mut claims, domains, facts, checks, formerly, undone } = task;
     let mut saved = BTreeMap::new();
     let mut held = None;
     let mut records = None;
@@ -539,7 +558,11 @@ async fn one_zone(task: Task, reading: &Reading) -> PlannedZone {
             plan
         }
     };
-    PlannedZone { provider_name, provider, plan, claims, domains, saved, held, records }
+    let config_digest = config_digest(&claims);
+    let planned: BTreeSet<&RRsetKey> = plan.targets.iter().map(|target| &target.key).collect();
+    claims.retain(|claim| !planned.contains(&claim.key()));
+    claims.shrink_to_fit();
+    PlannedZone { provider_name, provider, plan, config_digest, domains, saved, held, unplanned: claims, records }
 }
 
 /// The sets that a saved plan changes in zones of this name.

@@ -147,7 +147,7 @@ pub async fn plan(undo: Undo, compiled: &Compiled, providers: &Providers, allow:
     let allow = compiled.allow.iter().chain(allow).cloned().collect();
     let reading = Reading { allow, ..Reading::default() };
     let zones = read_and_plan(tasks, Arc::new(reading), events).await;
-    PlanRun { zones: in_order(zones, &compiled.targets()), homeless, findings: Vec::new(), normalize: false }
+    PlanRun { zones: in_order(zones, &|| compiled.targets()), homeless, findings: Vec::new(), normalize: false }
 }
 
 const APPLIED: &str = "applied";

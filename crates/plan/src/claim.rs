@@ -151,8 +151,8 @@ impl Claim {
 
 impl Target {
     /// The targets of these claims, one for each RRset.
-    pub fn of_claims(claims: &[Claim]) -> Vec<Self> {
-        let mut sorted: Vec<&Claim> = claims.iter().collect();
+    pub fn of_claims<'a>(claims: impl IntoIterator<Item = &'a Claim>) -> Vec<Self> {
+        let mut sorted: Vec<&Claim> = claims.into_iter().collect();
         sorted.sort_by(|a, b| (&a.owner, a.rtype, &a.slot).cmp(&(&b.owner, b.rtype, &b.slot)));
         let mut targets: Vec<Self> = Vec::new();
         for claim in sorted {

@@ -1,5 +1,7 @@
 //! The plan as a document: `plan --format json` and `plan --out` (`design.md` section 8).
 
+use std::borrow::Cow;
+
 use mailzone_mailauth::{Class, Detail, Finding};
 use mailzone_provider::{ProviderId, SideEffect};
 use mailzone_record::{Name, RRset};
@@ -88,7 +90,7 @@ pub struct ErrorDoc {
 pub struct ChangeDoc {
     /// Owner name and type: `example.com. TXT`.
     pub id: String,
-    pub action: String,
+    pub action: Cow<'static, str>,
     pub name: String,
     #[serde(rename = "type")]
     pub rtype: String,
@@ -99,12 +101,12 @@ pub struct ChangeDoc {
     pub before: Option<SetDoc>,
     pub after: Option<SetDoc>,
     pub kept: Vec<String>,
-    pub class: String,
+    pub class: Cow<'static, str>,
     pub details: Vec<DetailDoc>,
     pub reason: String,
     /// `apply` only: `applied`, `already`, `held`, `failed`, `unknown`, `skipped`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<String>,
+    pub outcome: Option<Cow<'static, str>>,
     /// `apply` only: a sentence on the outcome, where there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -236,11 +238,12 @@ pub(crate) fn digest_of(mut document: serde_json::Value) -> Result<String, serde
 }
 
 impl ZoneDoc {
-    /// One zone's plan as a document. `domains` are the configured domains in it.
+    /// One zone's plan as a document. `config_digest` is [`crate::config_digest`] of its claims; `domains` are the
+    /// configured domains in it.
     pub fn new(
         plan: &ZonePlan,
         provider: &ProviderId,
-        claims: &[Claim],
+        config_digest: &str,
         domains: &[Name],
         expected_visible: u32,
     ) -> Self {
@@ -250,7 +253,7 @@ impl ZoneDoc {
             domains: domain_texts(domains),
             provider: provider.to_string(),
             source: "provider".into(),
-            config_digest: config_digest(claims),
+            config_digest: config_digest.into(),
             fingerprint: fingerprint(provider, &plan.zone, &plan.changes),
             error: plan.error.as_ref().map(|error| ErrorDoc {
                 kind: error.kind.as_str().into(),

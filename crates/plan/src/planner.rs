@@ -528,6 +528,15 @@ impl<'a> Planner<'a> {
             message: refusal.message,
             remedy: refusal.remedy,
         });
+        // The plans of all zones are kept until the last is made; what grew one by one has room for twice as much.
+        for change in &mut self.changes {
+            change.slots.shrink_to_fit();
+            change.details.shrink_to_fit();
+            change.relies_on.shrink_to_fit();
+        }
+        self.changes.shrink_to_fit();
+        self.targets.shrink_to_fit();
+        findings.shrink_to_fit();
         ZonePlan {
             zone: zone.clone(),
             changes: self.changes,

@@ -219,21 +219,27 @@ fn collect<'a>(
     example: bool,
     key: impl Fn(&Placed<'a>) -> Option<String>,
 ) -> (Shared<'a>, Vec<Placed<'a>>) {
-    let keys: Vec<Option<String>> = entries.iter().map(key).collect();
-    let mut units: HashMap<&str, Vec<usize>> = HashMap::new();
+    // Keys by number: there are as many as there are entries, and most are alike.
+    let mut numbers: HashMap<String, usize> = HashMap::new();
+    let mut number = |key: String| {
+        let next = numbers.len();
+        *numbers.entry(key).or_insert(next)
+    };
+    let keys: Vec<Option<usize>> = entries.iter().map(|placed| key(placed).map(&mut number)).collect();
+    let mut units: HashMap<usize, Vec<usize>> = HashMap::new();
     for (key, placed) in keys.iter().zip(&entries) {
         if let Some(key) = key {
-            units.entry(key).or_default().push(placed.unit);
+            units.entry(*key).or_default().push(placed.unit);
         }
     }
     for units in units.values_mut() {
         units.sort_unstable();
         units.dedup();
     }
-    let mut done: HashSet<&str> = HashSet::new();
+    let mut done: HashSet<usize> = HashSet::new();
     let (mut out, mut rest) = (Vec::new(), Vec::new());
     for (key, placed) in keys.iter().zip(&entries) {
-        match key.as_deref().and_then(|key| Some((key, units.get(key)?))).filter(|(_, units)| units.len() >= MANY) {
+        match key.and_then(|key| Some((key, units.get(&key)?))).filter(|(_, units)| units.len() >= MANY) {
             Some((key, units)) if units.first() == Some(&placed.unit) && done.insert(key) => {
                 out.push((units.clone(), Entry { what: placed.what, example }));
             }
@@ -255,7 +261,7 @@ fn key(what: &What<'_>, zone: &str) -> String {
         What::Error(error) => ["error", &error.kind, &error.message, &error.remedy].into_iter().for_each(add),
         What::Change(change) => {
             let ChangeDoc { action, name, rtype, slots, needs, class, details, outcome, note, .. } = change;
-            [action, name, rtype, class].into_iter().for_each(|text| add(text));
+            [action, name.as_str(), rtype, class].into_iter().for_each(&mut add);
             add(&change.stage.to_string());
             add(outcome.as_deref().unwrap_or_default());
             add(note.as_deref().unwrap_or_default());

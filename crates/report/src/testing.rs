@@ -84,7 +84,7 @@ pub(crate) fn change(sign: &str, id: &str, details: &[(&str, &str, &str)]) -> Ch
 
 /// With the slot and the class.
 pub(crate) fn of(slot: &str, class: &str, change: ChangeDoc) -> ChangeDoc {
-    ChangeDoc { slots: vec![slot.into()], class: class.into(), ..change }
+    ChangeDoc { slots: vec![slot.into()], class: class.to_owned().into(), ..change }
 }
 
 pub(crate) fn warning(code: &str, subject: &str, message: &str, remedy: &str) -> Finding {
@@ -237,9 +237,9 @@ pub(crate) fn hostile_document() -> impl Strategy<Value = Document> {
             before,
             after,
             kept,
-            outcome: Some(class.clone()),
+            outcome: Some(class.clone().into()),
             note: Some(class.clone()),
-            class,
+            class: class.into(),
             details,
             reason: String::new(),
         });

@@ -84,7 +84,7 @@ fn carry_out(global: &Global, args: &ApplyArgs, show_plan: bool, ui: &Ui) -> Res
         options.saved.clone_from(&saved);
         let events = planning::events(ui);
         let planned = async {
-            let mut run = plan(&compiled, &providers, &options, &events).await;
+            let mut run = plan(compiled, &providers, &options, &events).await;
             let (stops, stale) = match &saved {
                 Some(saved) => narrow(&mut run, saved),
                 None => (HashMap::new(), Vec::new()),
@@ -150,9 +150,10 @@ impl Run<'_> {
     }
 
     async fn apply(&self, planned: Planned, embedded: &Embedded, cancel: Cancel) -> Code {
-        let Planned { run, stops, stale, saved } = planned;
+        let Planned { mut run, stops, stale, saved } = planned;
         let (ui, global, settings) = (self.ui, self.global, self.settings);
-        let document = planning::document_of(&run);
+        let created = context::now();
+        let document = run.document(env!("CARGO_PKG_VERSION"), created.clone());
         if global.format == Format::Text {
             if self.show_plan {
                 let options = TextOptions { hints: false, ..text_options(self.full, ui) };
@@ -188,13 +189,16 @@ impl Run<'_> {
                 return code;
             }
         }
-        let PlanRun { zones, .. } = run;
-        let applied = apply(zones, &stops, &context).await;
+        // Made anew from what was applied: both at once are the most memory of a run.
+        drop(document);
+        let applied = apply(std::mem::take(&mut run.zones), &stops, &context).await;
         ui.finish_progress();
         let measured = match context.wait {
             Wait::None => None,
             _ => measure(&applied, &context, settings, ui).await,
         };
+        let zones = applied.iter().map(|applied| &applied.zone);
+        let document = run.document_with(zones, env!("CARGO_PKG_VERSION"), created);
         self.show(document, done, &applied, &context, measured)
     }
 

@@ -10,7 +10,7 @@ use mailzone_config::{Settings, Source};
 use mailzone_engine::compile::{Compiled, compile, judged};
 use mailzone_engine::journal::written;
 use mailzone_engine::look::Look;
-use mailzone_engine::plan::{PlanOptions, PlanRun, plan};
+use mailzone_engine::plan::{PlanOptions, plan};
 use mailzone_engine::{Code, Event, Events};
 use mailzone_plan::document::{Exit, ExitZone, ZoneDoc};
 use mailzone_plan::{Allow, Document};
@@ -47,7 +47,7 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
     let events = events(ui);
     let runtime = context::runtime(ui)?;
     let run = runtime.block_on(async {
-        with_providers(&providers, &on_interrupt(), plan(&compiled, &providers, &options, &events)).await
+        with_providers(&providers, &on_interrupt(), plan(compiled, &providers, &options, &events)).await
     });
     // What an interrupted run began, a command that gives a secret, is not waited for.
     runtime.shutdown_background();
@@ -55,7 +55,6 @@ pub(super) fn run(global: &Global, args: &PlanArgs, ui: &Ui) -> Result<Code, Cod
         let zones = context::not_looked_at(&settings, &options.domains, INTERRUPTED, "");
         interrupted(zones, global.format, ui)
     })?;
-    drop(compiled);
     let mut document = run.into_document(env!("CARGO_PKG_VERSION"), context::now());
     let differences = document.zones.iter().any(|zone| !zone.changes.is_empty());
     document.exit = exit(&document, |zone| {
@@ -282,9 +281,4 @@ fn from_git(revision: &str, global: &Global, ui: &Ui) -> Result<Vec<Source>, Cod
         sources.push(Source::Text { path: directory.join(format!("{name}@{revision}")), directory, text });
     }
     Ok(sources)
-}
-
-/// The plan of the run, for `apply`.
-pub(super) fn document_of(run: &PlanRun) -> Document {
-    run.document(env!("CARGO_PKG_VERSION"), context::now())
 }

@@ -63,6 +63,7 @@ pub(super) fn run(global: &Global, args: &RollbackArgs, ui: &Ui) -> Result<Code,
         let events = planning::events(ui);
         let planned = async {
             let run = plan(undo, &compiled, &providers, &allow, &events).await;
+            drop(compiled);
             Planned { run, stops: HashMap::new(), stale: Vec::new(), saved: None }
         };
         cx.carry_out(&providers, &embedded, planned).await

@@ -98,8 +98,8 @@ pub fn compile(settings: &Settings, today: (i32, u8, u8)) -> Compiled {
 impl Compiled {
     /// The target of every claimed RRset.
     pub fn targets(&self) -> HashMap<RRsetKey, Target> {
-        let claims: Vec<Claim> = self.claims.iter().map(|placed| placed.claim.clone()).collect();
-        Target::of_claims(&claims).into_iter().map(|target| (target.key.clone(), target)).collect()
+        let claims = self.claims.iter().map(|placed| &placed.claim);
+        Target::of_claims(claims).into_iter().map(|target| (target.key.clone(), target)).collect()
     }
 
     /// Notes the slots that `base`, an earlier configuration, managed and this one does not.

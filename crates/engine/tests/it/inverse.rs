@@ -100,7 +100,7 @@ async fn a_run_and_its_rollback_leave_what_was_there() {
         let providers: Providers = [("p".to_owned(), Arc::clone(&provider) as _)].into();
         let before = shown(&provider);
 
-        let run = plan(&compiled(&claims), &providers, &PlanOptions::default(), &Events::none()).await;
+        let run = plan(compiled(&claims), &providers, &PlanOptions::default(), &Events::none()).await;
         let count = run.zones[0].plan.changes.len();
         if count == 0 {
             continue;

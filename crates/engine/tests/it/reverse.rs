@@ -130,7 +130,7 @@ fn pointer(owner: &str, address: &str, ttl: Option<u32>) -> PlacedClaim {
 }
 
 async fn planned(providers: &Providers, claims: &[PlacedClaim]) -> PlanRun {
-    plan(&compiled(claims), providers, &PlanOptions::default(), &Events::none()).await
+    plan(compiled(claims), providers, &PlanOptions::default(), &Events::none()).await
 }
 
 #[tokio::test]

@@ -181,14 +181,14 @@ impl World {
     /// The plan, the zones compared with a saved one.
     pub(crate) async fn plan_beside(&self, claims: &[PlacedClaim], saved: Option<&Document>) -> PlanRun {
         let options = PlanOptions { saved: saved.cloned().map(Arc::new), ..PlanOptions::default() };
-        plan(&compiled(claims), &self.all(), &options, &self.events).await
+        plan(compiled(claims), &self.all(), &options, &self.events).await
     }
 
     /// The plan with these guards let pass.
     pub(crate) async fn plan_allowing(&self, claims: &[PlacedClaim], allow: &[&str]) -> PlanRun {
         let allow = allow.iter().map(|text| Allow::from_argument(text)).collect();
         let options = PlanOptions { allow, ..PlanOptions::default() };
-        plan(&compiled(claims), &self.all(), &options, &self.events).await
+        plan(compiled(claims), &self.all(), &options, &self.events).await
     }
 
     pub(crate) fn all(&self) -> Providers {

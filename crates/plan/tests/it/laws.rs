@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use mailzone_mailauth::KindId;
 use mailzone_plan::document::ZoneDoc;
-use mailzone_plan::{Document, ZonePlan, resolve_needs};
+use mailzone_plan::{Document, ZonePlan, config_digest, resolve_needs};
 use mailzone_provider::{ProviderId, Snapshot};
 use mailzone_record::{Name, RRset, RRsetKey, Rdata, RecordType, Value};
 use proptest::prelude::*;
@@ -13,7 +13,13 @@ use crate::random::{case, cut};
 use crate::support::Case;
 
 fn document(plan: &ZonePlan, case: &Case) -> String {
-    let zone = ZoneDoc::new(plan, &ProviderId::new("p"), &case.claims, std::slice::from_ref(&case.facts.domain), 60);
+    let zone = ZoneDoc::new(
+        plan,
+        &ProviderId::new("p"),
+        &config_digest(&case.claims),
+        std::slice::from_ref(&case.facts.domain),
+        60,
+    );
     let zones = vec![zone];
     Document::new("0.0.0", "2026-01-02T03:04:05Z".into(), zones, Vec::new(), &[plan.counts]).to_sealed_json().unwrap()
 }

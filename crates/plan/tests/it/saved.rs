@@ -1,7 +1,9 @@
 //! Saved plans and their document.
 
 use mailzone_plan::document::ZoneDoc;
-use mailzone_plan::{Document, SavedDifference, SavedPlanError, compare_saved, read_saved, resolve_needs};
+use mailzone_plan::{
+    Document, SavedDifference, SavedPlanError, compare_saved, config_digest, read_saved, resolve_needs,
+};
 use mailzone_provider::{ProviderId, Snapshot};
 use mailzone_record::{RRset, RecordType};
 use proptest::prelude::*;
@@ -13,7 +15,13 @@ use crate::support::{Case, dmarc, name, snapshot, spf, text};
 fn zone_doc(case: &Case) -> ZoneDoc {
     let mut plans = [case.plan()];
     resolve_needs(&mut plans, &|_| None);
-    ZoneDoc::new(&plans[0], &ProviderId::new("p"), &case.claims, std::slice::from_ref(&case.facts.domain), 60)
+    ZoneDoc::new(
+        &plans[0],
+        &ProviderId::new("p"),
+        &config_digest(&case.claims),
+        std::slice::from_ref(&case.facts.domain),
+        60,
+    )
 }
 
 fn document(case: &Case) -> Document {

@@ -127,7 +127,7 @@ mod tests {
     use crate::testing::*;
 
     fn with(outcome: &str, note: Option<&str>, change: ChangeDoc) -> ChangeDoc {
-        ChangeDoc { outcome: Some(outcome.into()), note: note.map(str::to_owned), ..change }
+        ChangeDoc { outcome: Some(outcome.to_owned().into()), note: note.map(str::to_owned), ..change }
     }
 
     #[test]

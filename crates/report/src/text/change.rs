@@ -48,7 +48,7 @@ pub(super) fn head(block: &Block<'_>, change: &ChangeDoc, indent: usize) -> Line
 
 /// `+`, `~` or `-`.
 pub(crate) fn sign(change: &ChangeDoc) -> (Label, &'static str) {
-    match change.action.as_str() {
+    match change.action.as_ref() {
         "create" => (Label::Create, "+"),
         "delete" => (Label::Delete, "-"),
         _ => (Label::Update, "~"),
