@@ -32,7 +32,7 @@ pub fn of_certificate(pem: &str, usage: u8, selector: u8, matching: u8) -> Resul
         2 => Sha512::digest(selected).to_vec(),
         _ => selected.to_vec(),
     };
-    Ok(Tlsa { usage, selector, matching, data: data.into() })
+    Ok(Tlsa { usage, selector, matching, data })
 }
 
 fn first_certificate(pem: &str) -> Result<Vec<u8>, CertificateError> {
