@@ -35,6 +35,21 @@ impl<'a, B: Lookup> Desired<'a, B> {
         Self { alone: true, ..Self::over(compiled, base) }
     }
 
+    /// What a wildcard that is wanted gives for a name that does not exist (RFC 4592 section 3.3).
+    fn below_wildcard(&self, name: &Name, rtype: RecordType) -> Answer {
+        let mut above = name.parent();
+        while let Some(encloser) = above {
+            match encloser.prepend("*").ok().filter(|wildcard| self.names.contains_key(wildcard)) {
+                Some(wildcard) => return self.lookup(&wildcard, rtype),
+                // It exists, or is to exist: wildcards further up do not reach below it.
+                None if self.names.contains_key(&encloser) => break,
+                None if matches!(self.base.lookup(&encloser, rtype), Answer::Records(..) | Answer::NoData) => break,
+                None => above = encloser.parent(),
+            }
+        }
+        Answer::NxDomain
+    }
+
     /// The values wanted of `rtype` by claims that own all of them, or beside the foreign ones of the source.
     fn values(&self, name: &Name, claims: &[&Claim], rtype: RecordType) -> Option<Vec<Rdata>> {
         let ours: Vec<&&Claim> = claims.iter().filter(|claim| claim.rtype == rtype).collect();
@@ -61,7 +76,12 @@ impl<'a, B: Lookup> Desired<'a, B> {
 
 impl<B: Lookup> Lookup for Desired<'_, B> {
     fn lookup(&self, name: &Name, rtype: RecordType) -> Answer {
-        let Some(claims) = self.names.get(name) else { return self.base.lookup(name, rtype) };
+        let Some(claims) = self.names.get(name) else {
+            return match self.base.lookup(name, rtype) {
+                Answer::NxDomain => self.below_wildcard(name, rtype),
+                live => live,
+            };
+        };
         let ttl = claims.iter().filter(|claim| claim.rtype == rtype).find_map(|claim| claim.ttl).unwrap_or(TTL);
         let alias = claims.iter().filter(|claim| claim.rtype == RecordType::CNAME).find_map(|claim| claim.want.first());
         if let Some(alias) = alias {
@@ -103,6 +123,30 @@ mod tests {
 
     fn txt(text: &str) -> Rdata {
         Rdata::Txt(mailzone_record::Txt::from_text(text))
+    }
+
+    #[test]
+    fn wildcards_that_are_wanted_answer_for_names_that_do_not_exist() {
+        let text = "providers.files = { type = \"zonefile\", directory = \"zones\" }\n\
+                    [domains.\"example.com\"]\nprovider = \"files\"\ndkim.there.cname = \"k.example.net.\"\n\
+                    [[domains.\"example.com\".records]]\nname = \"*\"\ntype = \"TXT\"\n\
+                    values = ['\"v=spf1 -all\"']\n";
+        let settings = load(&[Source::Stdin(text.into())]).unwrap();
+        let compiled = compile(&settings, (2026, 1, 1));
+        let mut live = Answers::otherwise(Answer::NxDomain);
+        live.insert(name("www.example.com"), RecordType::TXT, Answer::NoData);
+        let desired = Desired::over(&compiled, &live);
+        let at = |text: &str| texts(&desired.lookup(&name(text), RecordType::TXT));
+        assert_eq!(
+            (at("news.example.com"), at("a.b.example.com")),
+            (vec!["\"v=spf1 -all\"".into()], at("x.example.com"))
+        );
+        assert_eq!(at("www.example.com"), ["NoData"]);
+        // Below names that exist or are to exist it does not reach, nor beyond its domain.
+        for elsewhere in ["below.www.example.com", "x.there._domainkey.example.com", "news.example.net"] {
+            assert_eq!(at(elsewhere), ["NxDomain"], "{elsewhere}");
+        }
+        assert_eq!(desired.lookup(&name("news.example.com"), RecordType::MX), Answer::NoData);
     }
 
     #[test]
