@@ -119,6 +119,8 @@ impl<A: Ask> Observer<A> {
         }
     }
 
+    /// Thousands of questions can be under way, and few looks: these are boxed, for a task is as large as the largest of
+    /// its parts.
     pub(crate) async fn fulfil_one(self, wish: Wish) -> Got {
         let inner = &*self.inner;
         match wish {
@@ -129,25 +131,30 @@ impl<A: Ask> Observer<A> {
             Wish::Policy(domain) => {
                 // The semaphore is never closed, so there is always a permit.
                 let _turn = inner.turns.acquire().await;
-                let got = inner.fetcher().policy(&domain).await;
+                let fetcher = inner.fetcher();
+                let got = Box::pin(fetcher.policy(&domain)).await;
                 Got::Policy(domain, got)
             }
             Wish::Document(url) => {
                 let _turn = inner.turns.acquire().await;
-                let got = inner.fetcher().document(&url).await;
+                let fetcher = inner.fetcher();
+                let got = Box::pin(fetcher.document(&url)).await;
                 Got::Document(url, got)
             }
             Wish::Smtp(host, address) => {
-                let got = inner.smtp.get((host.clone(), address), inner.smtp(&host, address)).await;
+                let session = Box::pin(inner.smtp(&host, address));
+                let got = inner.smtp.get((host.clone(), address), session).await;
                 Got::Smtp(host, address, got)
             }
             Wish::Servers(domain) => {
-                let got = inner.servers.get(domain.clone(), servers::servers(&inner.dns, &domain)).await;
+                let servers = Box::pin(servers::servers(&inner.dns, &domain));
+                let got = inner.servers.get(domain.clone(), servers).await;
                 Got::Servers(domain, got)
             }
             Wish::Validation(name) => {
                 let now = inner.settings.now;
-                let got = inner.validation.get(name.clone(), validation::validation(&inner.dns, &name, now)).await;
+                let validation = Box::pin(validation::validation(&inner.dns, &name, now));
+                let got = inner.validation.get(name.clone(), validation).await;
                 Got::Validation(name, got)
             }
         }
