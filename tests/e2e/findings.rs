@@ -27,7 +27,7 @@ Each finding has a code, a severity, the name that it is about, what is wrong, w
 ";
 
 /// The heading of each table, in their order.
-const HEADINGS: [&str; 19] = [
+const HEADINGS: [&str; 20] = [
     "SPF",
     "DKIM",
     "DMARC",
@@ -45,6 +45,7 @@ const HEADINGS: [&str; 19] = [
     "Delegation and name servers",
     "Mail servers",
     "Block lists",
+    "Missing records",
     "Guards",
     "Others",
 ];

@@ -18,6 +18,7 @@ mod hosts;
 mod hosts_laws;
 #[cfg(test)]
 mod laws;
+mod missing;
 mod mta_sts;
 mod mx;
 mod parked;
@@ -48,8 +49,10 @@ pub(crate) const RULES: &[Rule] = &[
     (Area::Ptr, ptr::check),
     (Area::Smtp, smtp::check),
     (Area::Spf, spf::check),
+    (Area::Spf, missing::spf),
     (Area::Dkim, dkim::check),
     (Area::Dmarc, dmarc::check),
+    (Area::Dmarc, missing::dmarc),
     (Area::Dmarc, senders::check),
     (Area::MtaSts, mta_sts::check),
     (Area::TlsRpt, tls_rpt::check),

@@ -12,6 +12,7 @@ mod dkim;
 mod dmarc;
 mod dnssec;
 mod guards;
+mod missing;
 mod mta_sts;
 mod mx;
 mod own;
@@ -79,6 +80,7 @@ pub const TABLES: &[&[Rule]] = &[
     delegation::RULES,
     smtp::RULES,
     blocklist::RULES,
+    missing::RULES,
     guards::RULES,
     own::RULES,
 ];
