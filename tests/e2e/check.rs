@@ -264,6 +264,7 @@ fn csv_and_markdown() {
     "quiet.test","","100","12","delegation","PROP-04","warning","quiet.test","only one name server","use two servers or more in different networks","RFC 2182 section 3.1"
     "quiet.test","","100","12","caa","CAA-04","info","quiet.test","any authority may issue certificates","publish CAA records with the authorities in use","RFC 8659 section 4"
     "quiet.test","","100","12","dnssec","DNSSEC-04","info","quiet.test","the zone is not signed","sign the zone and publish the DS","RFC 4033 section 2"
+    "broken.test","0","0","12","dmarc","MISSING-02","error","_dmarc.broken.test","no DMARC record: anybody can write the domain into From","publish `v=DMARC1; p=none; rua=mailto:…` at `_dmarc`, and go on from there","RFC 9989 section 4.10"
     "broken.test","0","0","12","spf","SPF-01","error","broken.test","2 SPF records at one name: receivers answer permerror","keep one and merge the terms into it","RFC 7208 section 4.5"
     "broken.test","0","0","12","mx","MX-08","warning","broken.test","senders take the address for the mail exchanger; an MX names the host","publish an MX, or the null MX `0 .`","RFC 5321 section 5.1"
     "broken.test","0","0","12","delegation","PROP-04","warning","broken.test","only one name server","use two servers or more in different networks","RFC 2182 section 3.1"

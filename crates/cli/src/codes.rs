@@ -58,6 +58,10 @@ mod tests {
             }
             let text = std::fs::read_to_string(&path).unwrap();
             for word in text.split('"') {
+                if rules::rule(word).is_some() {
+                    found.insert(word.to_owned());
+                    continue;
+                }
                 let Some((family, rest)) = word.rsplit_once('-') else { continue };
                 let upper = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
                 let number = rest.len() == 2 && rest.bytes().all(|b| b.is_ascii_digit()) && family.len() > 1;
