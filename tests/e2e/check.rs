@@ -273,7 +273,7 @@ fn csv_and_markdown() {
     "#);
     let markdown = check("markdown");
     assert!(markdown.starts_with("## mailzone check\n\n| domain | errors |"), "{markdown}");
-    assert!(markdown.contains("| `broken.test` | 1 | ") && markdown.contains("**error SPF-01** at `broken.test`"));
+    assert!(markdown.contains("| `broken.test` | 2 | ") && markdown.contains("**error SPF-01** at `broken.test`"));
     assert!(markdown.contains("### `quiet.test`"));
 }
 
